@@ -1,0 +1,79 @@
+"""What a child process is given by the supervisor: numbers of open files, never a secret.
+
+It travels as one JSON in the child's arguments, which every user of the machine can read; so the settings, which hold
+the analyst token, lie in a memfd whose number is told. The supervisor makes it, `collector child` reads it and hands
+it to assembly.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from collector.settings import Settings
+
+LAST_BREATH_S = 0.7  # a child outlives its supervisor by less than a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """One child's share.
+
+    worker    0, 1, ... of an ingest worker; 0 for the warehouse
+    node      16 hex digits that name this machine's collector
+    epoch     number of this life of the shared memory
+    settings_fd, listener_fd (bound and listening), memory_fd (count/filter.py), alive_fd (ends when the supervisor
+    does), lock_fd (held so that a new supervisor waits for this child) are open in the child under these numbers
+    """
+
+    worker: int
+    node: str
+    epoch: int
+    settings_fd: int
+    listener_fd: int
+    memory_fd: int
+    alive_fd: int
+    lock_fd: int
+
+    @classmethod
+    def from_json(cls, text: str) -> Inherited:
+        """Read what to_json wrote, and keep the open files from any grandchild."""
+        inherited = cls(**orjson.loads(text))
+        for fd in inherited.fds:
+            os.set_inheritable(fd, False)
+        return inherited
+
+    def to_json(self) -> str:
+        """One line for the child's arguments."""
+        return orjson.dumps(asdict(self)).decode()
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """The numbers of the open files, to be passed on at exec."""
+        return (self.settings_fd, self.listener_fd, self.memory_fd, self.alive_fd, self.lock_fd)
+
+    def settings(self) -> Settings:
+        """The settings as the supervisor read them, whatever became of the files since."""
+        return Settings.from_json(os.pread(self.settings_fd, os.fstat(self.settings_fd).st_size, 0))
+
+    def listener(self) -> socket.socket:
+        """The listening socket of this child's port; closing it does not close the port."""
+        listener = socket.socket(fileno=os.dup(self.listener_fd))
+        listener.setblocking(False)
+        return listener
+
+    def end_with_supervisor(self) -> None:
+        """End this process within a second of the supervisor's end, however that came: politely first, then at once."""
+
+        def watch() -> None:
+            os.read(self.alive_fd, 1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            threading.Event().wait(LAST_BREATH_S)
+            os._exit(1)
+
+        threading.Thread(target=watch, name="supervisor alive", daemon=True).start()
