@@ -1,0 +1,1 @@
+"""The collector: privacy-preserving analytics. What is kept is only counts."""

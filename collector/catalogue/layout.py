@@ -1,0 +1,197 @@
+"""How events of one kind enter the reports: the declarations compiled to what door and loader run per event.
+
+A Layout fixes the order of an event's facts and lists its lines. A Line is one way into one report: a condition, the
+dimension values, what is added. The door makes marks per line, the loader adds up cells per line; both from the same
+compiled object, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Literal
+
+from collector.catalogue.buckets import Dimension
+from collector.catalogue.reports import Count, Report
+from collector.cell import UNKNOWN
+from collector.errors import Misconfigured
+from collector.event import Fact
+
+Facts = tuple[Fact, ...]
+Role = Literal["bucket", "flag", "number"]
+EACH_COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One way of a kind into a report.
+
+    touches     whether an event with these facts is counted here at all
+    values      the dimension values of its cell
+    increments  (events, amount) to add there
+    """
+
+    report: Report
+    touches: Callable[[Facts], bool]
+    values: Callable[[Facts], tuple[str, ...]]
+    increments: Callable[[Facts], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What of a kind is kept as far as the spool: `facts` names it in order, `roles` says what each fact is."""
+
+    kind: str
+    facts: tuple[str, ...]
+    roles: tuple[Role, ...]
+    lines: tuple[Line, ...]
+
+    def remap(self, names: list[str], facts: list[Fact]) -> Facts:
+        """Facts written under another declaration, put into this order by name; what was not kept then is not given."""
+        known = dict(zip(names, facts, strict=True))
+        return tuple(known.get(name, _ABSENT[role]) for name, role in zip(self.facts, self.roles, strict=True))
+
+
+_ABSENT: dict[Role, Fact] = {"bucket": UNKNOWN, "flag": False, "number": None}
+
+
+def layouts_of(
+    reports: dict[str, Report], kinds: dict[str, dict[str, Any]], dimensions: dict[str, Dimension]
+) -> dict[str, Layout]:
+    """Compile every kind's layout; raises Misconfigured where a report counts what no event can tell."""
+    counted = dict.fromkeys(kind for report in reports.values() for kind in report.kinds)
+    return {kind: _layout(kind, reports, kinds.get(kind, {}).get("properties", {}), dimensions) for kind in counted}
+
+
+def _layout(
+    kind: str, reports: dict[str, Report], fields: dict[str, Any], dimensions: dict[str, Dimension]
+) -> Layout:
+    names: dict[str, Role] = {}
+
+    def role_of(name: str) -> Role:
+        if name in dimensions:
+            return "bucket"
+        return "number" if fields.get(name, {}).get("type") == "integer" else "flag"
+
+    for report in reports.values():
+        if kind in report.kinds:
+            for name in _names_read(report, kind):
+                names.setdefault(name, role_of(name))
+    position = {name: index for index, name in enumerate(names)}
+    lines = [
+        _line(report, counts, field, position, names)
+        for report in reports.values()
+        if (counts := [count for count in report.counts if count.kind == kind])
+        for field in (report.each.fields if report.each else (None,))
+    ]
+    return Layout(kind=kind, facts=tuple(names), roles=tuple(names.values()), lines=tuple(lines))
+
+
+def _names_read(report: Report, kind: str) -> list[str]:
+    each = report.each
+    names = [name for name in report.by if not (each and name == each.dimension)]
+    names += each.fields if each else ()
+    for count in report.counts:
+        if count.kind == kind:
+            names += [term.split(" in ")[0].strip() for condition in count.when for term in condition.split("|")]
+            names += [count.of] if count.of and not (each and count.of == EACH_COUNT) else []
+    return names
+
+
+def _line(
+    report: Report, counts: list[Count], field: str | None, position: dict[str, int], roles: dict[str, Role]
+) -> Line:
+    rules = [
+        (count.add, _all([_condition(text, position, roles) for text in count.when]), _number(count, field, position))
+        for count in counts
+    ]
+    wheres = [where for _, where, _ in rules]
+
+    def touches(facts: Facts) -> bool:
+        return any(where(facts) for where in wheres)
+
+    def touches_each(facts: Facts) -> bool:
+        return bool(field and facts[position[field]]) and touches(facts)
+
+    def increments(facts: Facts) -> tuple[int, int]:
+        events = amount = 0
+        for add, where, number in rules:
+            if where(facts):
+                if add == "events":
+                    events += 1
+                else:
+                    amount += number(facts)
+        return events, amount
+
+    always = any(not count.when for count in counts)
+    return Line(
+        report=report,
+        touches=touches_each if field else _always if always else wheres[0] if len(wheres) == 1 else touches,
+        values=_values(report, field, position),
+        increments=_one_event if always and len(rules) == 1 and rules[0][0] == "events" else increments,
+    )
+
+
+def _always(facts: Facts) -> bool:
+    return True
+
+
+def _one_event(facts: Facts) -> tuple[int, int]:
+    return 1, 0
+
+
+def _values(report: Report, field: str | None, position: dict[str, int]) -> Callable[[Facts], tuple[str, ...]]:
+    if report.each and field:
+        constant, dimension = field, report.each.dimension
+        places = [None if name == dimension else position[name] for name in report.by]
+        return lambda facts: tuple(constant if place is None else str(facts[place]) for place in places)
+    where = [position[name] for name in report.by]
+    if not where:
+        return lambda facts: ()
+    if len(where) == 1:
+        only = where[0]
+        return lambda facts: (facts[only],)  # type: ignore[return-value]  # a dimension's fact is a bucket
+    return itemgetter(*where)
+
+
+def _number(count: Count, field: str | None, position: dict[str, int]) -> Callable[[Facts], int]:
+    if count.of is None:
+        return lambda facts: 1
+    name = field if field and count.of == EACH_COUNT else count.of
+    if name not in position:
+        raise Misconfigured(f"reports.toml: {name} is not a number of {count.kind}")
+    place = position[name]
+    return lambda facts: int(facts[place] or 0)
+
+
+def _all(conditions: list[Callable[[Facts], bool]]) -> Callable[[Facts], bool]:
+    if not conditions:
+        return _always
+    if len(conditions) == 1:
+        return conditions[0]
+    return lambda facts: all(condition(facts) for condition in conditions)
+
+
+def _condition(text: str, position: dict[str, int], roles: dict[str, Role]) -> Callable[[Facts], bool]:
+    terms = [_term(term.strip(), position, roles) for term in text.split("|")]
+    if len(terms) == 1:
+        return terms[0]
+    return lambda facts: any(term(facts) for term in terms)
+
+
+def _term(text: str, position: dict[str, int], roles: dict[str, Role]) -> Callable[[Facts], bool]:
+    name, _, values = text.partition(" in ")
+    if not values:
+        return _given(position[name], roles[name])
+    place, allowed = position[name], frozenset(values.split())
+    return lambda facts: facts[place] in allowed
+
+
+def _given(place: int, role: Role) -> Callable[[Facts], bool]:
+    """A flag is given if true, a number if present, a bucket if known."""
+    if role == "bucket":
+        return lambda facts: facts[place] != UNKNOWN
+    if role == "flag":
+        return lambda facts: facts[place] is True
+    return lambda facts: facts[place] is not None

@@ -1,0 +1,126 @@
+"""The memory of one epoch: day keys, filters and segment numbers, shared by every process of one machine.
+
+It lies in a memfd that only the supervisor creates and its children inherit: nothing of it has a name in any file
+system, it is left out of core dumps, and it is gone with the last process. Two slots by day parity hold a key and a
+filter each; a slot is replaced as a whole, so a key never outlives its filter.
+
+    0      "COLMEM01" | epoch u64 | next segment number of worker 0..63, u64 each
+    4096   slot 0: day u64 (0 = none) | key, 32 bytes
+    8192   slot 1: the same
+    12288  filter of slot 0, WORDS x u64
+    ...    filter of slot 1
+
+The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At 24 bits a token its
+error is 0.18 % (measured; four scattered probes at 12 bits: 0.6 %, and slower). An error makes counts of visitors and
+networks low, never high. Two processes that write one word within the same ~100 ns can lose a token: it is then
+counted once more, which for one cell and day can happen to a network once at most.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+WORD_BITS = 23
+WORDS = 1 << WORD_BITS  # 64 MiB a day: 22 million tokens at 24 bits each
+KEY_BYTES = 32
+MAX_WORKERS = 64
+DAY_S = 86_400
+KEY_DIES_AFTER_S = 59 * 60  # past the end of its UTC day; privacy.md B3 allows one hour
+
+_MAGIC = b"COLMEM01"
+_PAGE = 4096
+_FILTER_BYTES = WORDS * 8
+_SIZE = 3 * _PAGE + 2 * _FILTER_BYTES
+_SAMPLE = 4096
+
+
+class DaySlot:
+    """One day's key and filter as mapped memory. The key is read in place and never copied into an object."""
+
+    __slots__ = ("day", "key", "words")
+
+    def __init__(self, day: int, key: memoryview, words: memoryview) -> None:
+        self.day = day
+        self.key = key
+        self.words = words
+
+    def seed(self, data: bytes) -> int:
+        """64 bits that stand for `data` under this day's key and tell nothing once the key is gone (keyed BLAKE2b)."""
+        return int.from_bytes(blake2b(data, digest_size=8, key=self.key).digest(), "little")
+
+    def fill_ratio(self) -> float:
+        """Share of bits set, from an even sample of words."""
+        words = self.words[:: WORDS // _SAMPLE]
+        return sum(word.bit_count() for word in words) / (len(words) * 64)
+
+
+class SharedMemory:
+    """A mapping of the epoch's memory: created and tended by the supervisor, attached by its children."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._map = mmap.mmap(fd, _SIZE)
+        self._map.madvise(mmap.MADV_DONTDUMP)
+        view = memoryview(self._map)
+        if view[:8] != _MAGIC:
+            raise ValueError("not the memory of an epoch")
+        self._head = view[8:_PAGE].cast("Q")
+        self._days = tuple(view[_PAGE * (1 + i) : _PAGE * (1 + i) + 8].cast("Q") for i in (0, 1))
+        self._keys = tuple(view[_PAGE * (1 + i) + 8 : _PAGE * (1 + i) + 8 + KEY_BYTES] for i in (0, 1))
+        start = 3 * _PAGE
+        self._words = tuple(
+            view[start + i * _FILTER_BYTES : start + (i + 1) * _FILTER_BYTES].cast("Q") for i in (0, 1)
+        )
+        self._slots: list[DaySlot | None] = [None, None]
+
+    @classmethod
+    def create(cls, epoch: int) -> SharedMemory:
+        """Make the memory of a new epoch; call `tend` before the first event."""
+        fd = os.memfd_create("collector-epoch")
+        os.ftruncate(fd, _SIZE)
+        os.pwrite(fd, _MAGIC + epoch.to_bytes(8, "little"), 0)
+        return cls(fd)
+
+    @property
+    def epoch(self) -> int:
+        """The number of this life of the memory."""
+        return int(self._head[0])
+
+    def next_sequence(self, worker: int) -> int:
+        """A segment number this worker has not used in this epoch, kept across its restarts. One caller per worker."""
+        if not 0 <= worker < MAX_WORKERS:
+            raise ValueError("worker out of bounds")
+        self._head[1 + worker] += 1
+        return int(self._head[1 + worker])
+
+    def slot(self, day: int) -> DaySlot | None:
+        """The slot of a day (whole days since 1970-01-01), or None where that day's key is dead or not yet made."""
+        parity = day & 1
+        if self._days[parity][0] != day:
+            self._slots[parity] = None
+            return None
+        slot = self._slots[parity]
+        if slot is None or slot.day != day:
+            slot = self._slots[parity] = DaySlot(day, self._keys[parity], self._words[parity])
+        return slot
+
+    def tend(self, now_s: float) -> None:
+        """Have today's key, and an hour into the day tomorrow's in the place of yesterday's. Supervisor only."""
+        day, second = divmod(int(now_s), DAY_S)
+        self._open(day)
+        if second >= KEY_DIES_AFTER_S:
+            self._open(day + 1)
+
+    def _open(self, day: int) -> None:
+        parity = day & 1
+        if self._days[parity][0] == day:
+            return
+        self._days[parity][0] = 0
+        self._keys[parity][:] = bytes(KEY_BYTES)
+        self._map.madvise(mmap.MADV_REMOVE, 3 * _PAGE + parity * _FILTER_BYTES, _FILTER_BYTES)
+        with Path("/dev/urandom").open("rb", buffering=0) as random:
+            random.readinto(self._keys[parity])
+        self._days[parity][0] = day

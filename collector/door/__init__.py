@@ -1,0 +1,1 @@
+"""The public port: the only place that knows who is calling."""

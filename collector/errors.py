@@ -1,0 +1,53 @@
+"""The errors the collector distinguishes, by what is to be done about them.
+
+Refused: say no to the sender and go on. Unavailable: try again later. Corrupt: set aside and go on.
+Misconfigured: stop at start-up and tell the operator. None of them can carry a caller: a refusal names a declared field
+and a rule, never the value that broke it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why an event or a body was refused. Closed: these strings are the wire format and the only metric labels."""
+
+    NOT_JSON = "not_json"
+    UNKNOWN_KIND = "unknown_kind"
+    UNKNOWN_PROPERTY = "unknown_property"
+    UNKNOWN_KEY = "unknown_key"
+    MISSING = "missing"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    BAD_PATTERN = "bad_pattern"
+    NOT_DECLARED = "not_declared"
+    FOREIGN_HOST = "foreign_host"
+    INCONSISTENT = "inconsistent"
+    TOO_MANY = "too_many"
+    TOO_DEEP = "too_deep"
+
+
+class Refused(Exception):
+    """An event that is not counted because it breaks a declared rule.
+
+    `field` is a declared name or None, never sent text; `rule` is a sentence made of declarations only.
+    """
+
+    def __init__(self, code: Code, field: str | None, rule: str) -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.field = field
+        self.rule = rule
+
+
+class Unavailable(Exception):
+    """Nothing was counted and trying again later may succeed (disk full, engine away)."""
+
+
+class Corrupt(Exception):
+    """Stored bytes that are not what was written; the caller sets them aside and goes on."""
+
+
+class Misconfigured(Exception):
+    """The operator must change something before the collector can start; the text says what."""

@@ -1,0 +1,70 @@
+"""What a caller becomes: a country, a platform, a language, and two keyed seeds.
+
+A Sender lives as long as its request. Each bucket is worked out when an event first asks for it, once for all events of
+the request. It cannot be printed or pickled: the address is still in it.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from collector.count.filter import DaySlot
+from collector.count.marks import Seeds
+from collector.reduce.language import language_of
+from collector.reduce.platform import Platform, Platforms
+from collector.reduce.region import Region
+
+_NETWORK_BYTES = {4: 3, 16: 6}  # /24 and /48: what counts as one source
+_VISITOR_BYTES = {4: 4, 16: 8}  # /32 and /64
+
+
+class Sender:
+    """The buckets and seeds of one caller, for one request."""
+
+    __slots__ = ("_accept_language", "_address", "_country", "_region", "_seeds", "platform")
+
+    def __init__(self, address: bytes, platform: Platform, accept_language: str, region: Region) -> None:
+        self._address = address
+        self._accept_language = accept_language
+        self._region = region
+        self._country: str | None = None
+        self._seeds: tuple[int, Seeds] | None = None
+        self.platform = platform
+
+    def __repr__(self) -> str:
+        return "<sender>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a sender is not stored")
+
+    @property
+    def country(self) -> str:
+        """Country of the address's network."""
+        if self._country is None:
+            self._country = self._region.country(self._address)
+        return self._country
+
+    def language(self, known: frozenset[str]) -> str:
+        """The first language asked for that is in the list."""
+        return language_of(self._accept_language, known)
+
+    def seeds(self, slot: DaySlot) -> Seeds:
+        """What stands for the caller under a day's key: (address and reduced agent) and (network)."""
+        if self._seeds is None or self._seeds[0] != slot.day:
+            address, size = self._address, len(self._address)
+            os, device, browser = self.platform[:3]
+            visitor = address[: _VISITOR_BYTES[size]] + f"{os} {device} {browser}".encode()
+            self._seeds = slot.day, Seeds(slot.seed(visitor), slot.seed(address[: _NETWORK_BYTES[size]]))
+        return self._seeds[1]
+
+
+class Senders:
+    """Makes senders; holds the tables they look things up in. Built once per worker."""
+
+    def __init__(self, region: Region, platforms: Platforms) -> None:
+        self._region = region
+        self._platforms = platforms
+
+    def of(self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str) -> Sender:
+        """The sender behind an address (packed), a User-Agent, its low-entropy hints (platform, mobile) and Accept-Language."""
+        return Sender(address, self._platforms.of(agent, *hints), accept_language, self._region)
