@@ -45,7 +45,7 @@ class Inherited:
         """Read what to_json wrote, and keep the open files from any grandchild."""
         inherited = cls(**orjson.loads(text))
         for fd in inherited.fds:
-            os.set_inheritable(fd, False)
+            os.set_inheritable(fd, False)  # noqa: FBT003 - takes no keywords
         return inherited
 
     def to_json(self) -> str:
@@ -64,7 +64,7 @@ class Inherited:
     def listener(self) -> socket.socket:
         """The listening socket of this child's port; closing it does not close the port."""
         listener = socket.socket(fileno=os.dup(self.listener_fd))
-        listener.setblocking(False)
+        listener.settimeout(0)
         return listener
 
     def end_with_supervisor(self) -> None:

@@ -137,7 +137,7 @@ class _AllProcesses:
 
     def collect(self) -> Iterator[Metric]:
         files = [str(path) for path in sorted(self._folder.glob("*.db")) if path.stat().st_size]
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call] - not annotated there
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # not annotated there
         yield from metrics
 
 

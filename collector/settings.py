@@ -1,0 +1,271 @@
+"""What the operator may set, and where each value comes from: flag, else environment, else TOML, else default.
+
+Read once, in cli.py; the supervisor hands the result to its children as JSON through a memfd, so that all of them run
+under the same settings whatever becomes of the files. Unknown keys and bad values are refused with the key and the
+rule. Never printed as a whole: the analyst token is in it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from collector.catalogue.registry import Registry, read_registry
+from collector.errors import Misconfigured
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+EXAMPLE = Path(__file__).parent / "example.toml"
+PREFIX = "COLLECTOR_"
+VARIABLES = {
+    PREFIX + name.upper(): name
+    for name in (
+        *("config", "data", "public", "analyst", "workers", "segment_s", "live_fold_s"),
+        *("analyst_token", "geoip_db", "log_level", "clickhouse"),
+    )
+}
+# Read by the build and by the tests, not here.
+VARIABLES_OF_OTHERS = {"COLLECTOR_SKIP_UI", "COLLECTOR_TEST_CLICKHOUSE"}
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+MAX_WORKERS = 64  # what the shared memory has room for (count/filter.py)
+MAX_DEFAULT_WORKERS = 8
+TOKEN_CHARACTERS = range(32, 201)
+MAX_PORT = 65_535
+
+
+class Address(NamedTuple):
+    """Where a port listens. Port 0 means any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, read and checked; interface.md gives the meaning of each.
+
+    config   the file they came from, None for the built-in example
+    geoip_db None: the database that came with the collector, if one did
+    unknown  COLLECTOR_* variables that mean nothing, to be warned about
+    text     the parsed TOML, from which `registry` was built
+    """
+
+    config: Path | None
+    data: Path
+    public: Address
+    analyst: Address
+    workers: int
+    segment_s: float
+    live_fold_s: float
+    analyst_token: str | None
+    geoip_db: Path | None
+    log_level: str
+    clickhouse: str | None
+    trusted_proxies: tuple[Network, ...]
+    forwarded_header: str
+    public_hosts: tuple[str, ...]
+    keepalive_s: float
+    unknown: tuple[str, ...]
+    text: dict[str, Any]
+    registry: Registry
+
+    def to_json(self) -> bytes:
+        """All of it for a child process; from_json reads it."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "registry"}
+        return orjson.dumps(values, default=_plain)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Settings:
+        """Exactly what to_json was called on."""
+        values = orjson.loads(text)
+        for name in ("config", "geoip_db"):
+            values[name] = Path(values[name]) if values[name] else None
+        return cls(
+            **values
+            | {
+                "data": Path(values["data"]),
+                "public": Address(*values["public"]),
+                "analyst": Address(*values["analyst"]),
+                "trusted_proxies": tuple(ipaddress.ip_network(each) for each in values["trusted_proxies"]),
+                "public_hosts": tuple(values["public_hosts"]),
+                "unknown": tuple(values["unknown"]),
+                "registry": read_registry(values["text"]),
+            }
+        )
+
+
+def read_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Put the settings together; raises Misconfigured naming the flag, variable or key and the rule it breaks.
+
+    `flags` are named like the fields; one that is None was not given. An empty variable was not given either.
+    """
+    given = {name: (f"--{name.replace('_', '-')}", value) for name, value in flags.items() if value is not None}
+    for variable, name in VARIABLES.items():
+        if environ.get(variable):
+            given.setdefault(name, (variable, environ[variable]))
+    config = _path(*given["config"]) if "config" in given else None
+    text, registry = _configuration(config or EXAMPLE)
+    for name in _READERS:
+        if name in text:
+            given.setdefault(name, (f"{(config or EXAMPLE).name}: {name}", text[name]))
+    values = {name: read(*given[name]) if name in given else _DEFAULTS[name]() for name, read in _READERS.items()}
+    if values["public"] == values["analyst"] and values["public"].port:
+        raise Misconfigured("public and analyst must listen at different addresses")
+    if values["clickhouse"]:
+        raise Misconfigured(
+            f"{given['clickhouse'][0]}: this version keeps its counts in the embedded engine only; leave it unset"
+        )
+    return Settings(config=config, unknown=_unknown(environ), text=text, registry=registry, **values)
+
+
+def _configuration(path: Path) -> tuple[dict[str, Any], Registry]:
+    try:
+        text = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{path}: is no TOML: {error}") from error
+    try:
+        return text, read_registry(text)
+    except Misconfigured as error:
+        raise Misconfigured(f"{path}: {str(error).removeprefix('configuration: ')}") from error
+
+
+def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    known = VARIABLES.keys() | VARIABLES_OF_OTHERS
+    return tuple(sorted(name for name in environ if name.startswith(PREFIX) and name not in known))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def _path(source: str, value: object) -> Path:
+    del source
+    return Path(str(value)).expanduser().absolute()
+
+
+def _file(source: str, value: object) -> Path:
+    path = _path(source, value)
+    if not path.is_file():
+        raise Misconfigured(f"{source}: there is no file {path}")
+    return path
+
+
+def _address(source: str, value: object) -> Address:
+    host, colon, port = str(value).rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise Misconfigured(f"{source}: an IPv6 address stands in brackets, as [::1]:8080")
+    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+        raise Misconfigured(f"{source}: is HOST:PORT, as 127.0.0.1:8080 or [::1]:8080")
+    return Address(host, int(port))
+
+
+def _workers(source: str, value: object) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
+        raise Misconfigured(f"{source}: is a whole number from 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str, object], float]:
+    def read(source: str, value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not lowest <= number <= highest:
+            raise Misconfigured(f"{source}: is a number of seconds from {lowest:g} to {highest:g}")
+        return number
+
+    return read
+
+
+def _token(source: str, value: object) -> str:
+    text = str(value)
+    if len(text) not in TOKEN_CHARACTERS or not text.isascii() or not text.isprintable():
+        raise Misconfigured(f"{source}: is {TOKEN_CHARACTERS[0]} to {TOKEN_CHARACTERS[-1]} printable ASCII characters")
+    return text
+
+
+def _log_level(source: str, value: object) -> str:
+    level = str(value).lower()
+    if level not in LOG_LEVELS:
+        raise Misconfigured(f"{source}: is one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _networks(source: str, value: object) -> tuple[Network, ...]:
+    networks = []
+    for text in _texts(source, value):
+        try:
+            networks.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            raise Misconfigured(f"{source}: is a list of networks, as 10.0.0.0/8 or 2001:db8::/32") from error
+    return tuple(networks)
+
+
+def _text(source: str, value: object) -> str:
+    del source
+    return str(value)
+
+
+def _texts(source: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise Misconfigured(f"{source}: is a list of strings")
+    return tuple(str(each) for each in value)
+
+
+def _default_workers() -> int:
+    """One core is left to the warehouse process; beyond eight workers an operator should have measured."""
+    return max(1, min(len(os.sched_getaffinity(0)) - 1, MAX_DEFAULT_WORKERS))
+
+
+_READERS: dict[str, Callable[[str, object], Any]] = {
+    "data": _path,
+    "public": _address,
+    "analyst": _address,
+    "workers": _workers,
+    "segment_s": _seconds(0.05, 3600),
+    "live_fold_s": _seconds(0, 86_400),
+    "analyst_token": _token,
+    "geoip_db": _file,
+    "log_level": _log_level,
+    "clickhouse": _text,
+    "trusted_proxies": _networks,
+    "forwarded_header": _text,
+    "public_hosts": _texts,
+    "keepalive_s": _seconds(1, 15),
+}
+
+_DEFAULTS: dict[str, Callable[[], Any]] = {
+    "data": lambda: Path("var").absolute(),
+    "public": lambda: Address("127.0.0.1", 8080),
+    "analyst": lambda: Address("127.0.0.1", 8081),
+    "workers": _default_workers,
+    "segment_s": lambda: 10.0,
+    "live_fold_s": lambda: 3600.0,
+    "analyst_token": lambda: None,
+    "geoip_db": lambda: None,
+    "log_level": lambda: "info",
+    "clickhouse": lambda: None,
+    "trusted_proxies": tuple,
+    "forwarded_header": lambda: "X-Forwarded-For",
+    "public_hosts": tuple,
+    "keepalive_s": lambda: 15.0,
+}
