@@ -1,0 +1,172 @@
+"""The registered properties: what the operator's configuration says may be counted, and for whom.
+
+Built once from the parsed TOML (schemas/configuration.json says what may stand in it) and never changed. Kinds looks up
+ids and names here, reduce/ hosts and routes, the redirects their targets. Here alone may an error show what was
+written: it is the operator's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from collector.catalogue.declarations import schemas_folder
+from collector.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A registered website: `hosts` are its names in lower case, `routes` the patterns that vouch for its paths."""
+
+    id: str
+    hosts: tuple[str, ...]
+    routes: tuple[str, ...]
+    goals: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A registered program and the names it may tell."""
+
+    id: str
+    versions: frozenset[str]
+    channels: frozenset[str]
+    origins: frozenset[str]
+    slots: frozenset[str]
+    items: frozenset[str]
+    features: frozenset[str]
+    platforms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A counted outbound link of one property."""
+
+    id: str
+    property: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A counted file of one version of a product."""
+
+    product: str
+    version: str
+    file: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Every property, link and download, by id; a site and a product never share one."""
+
+    sites: dict[str, Site]
+    products: dict[str, Product]
+    links: dict[str, Link]
+    downloads: tuple[Download, ...]
+
+    def knows(self, property_id: str) -> bool:
+        """Whether there is such a site or product."""
+        return property_id in self.sites or property_id in self.products
+
+    @cached_property
+    def files(self) -> dict[str, frozenset[str]]:
+        """The files declared for download, per product, of whatever version."""
+        return {
+            product: frozenset(download.file for download in self.downloads if download.product == product)
+            for product in self.products
+        }
+
+
+def read_registry(parsed_toml: dict[str, Any]) -> Registry:
+    """Build the registry of a parsed configuration; raises Misconfigured naming the key, what it holds and the rule."""
+    schema = _check_form(parsed_toml)
+    sites = [_site(entry, schema) for entry in parsed_toml.get("site", ())]
+    products = [_product(entry, schema) for entry in parsed_toml.get("product", ())]
+    links = [Link(**entry) for entry in parsed_toml.get("link", ())]
+    downloads = tuple(Download(**entry) for entry in parsed_toml.get("download", ()))
+
+    def place(table: str, index: int, key: str) -> str:
+        return f"{table}[{index}].{key}"
+
+    ids = [(place("site", index, "id"), site.id) for index, site in enumerate(sites)]
+    ids += [(place("product", index, "id"), product.id) for index, product in enumerate(products)]
+    _once(ids, "is unique among sites and products")
+    _once([(place("link", index, "id"), link.id) for index, link in enumerate(links)], "is unique among links")
+    hosts = [(place("site", index, "hosts"), host) for index, site in enumerate(sites) for host in site.hosts]
+    _once(hosts, "a host belongs to one site only")
+    files = [
+        (place("download", index, "file"), f"{download.product}/{download.version}/{download.file}")
+        for index, download in enumerate(downloads)
+    ]
+    _once(files, "a file of a version of a product stands here once")
+
+    registry = Registry(
+        sites={site.id: site for site in sites},
+        products={product.id: product for product in products},
+        links={link.id: link for link in links},
+        downloads=downloads,
+    )
+    owners = [(place("link", index, "property"), link.property) for index, link in enumerate(links)]
+    _all(owners, registry.knows, "is the id of a site or product")
+    owners = [(place("download", index, "product"), download.product) for index, download in enumerate(downloads)]
+    _all(owners, registry.products.__contains__, "is the id of a product")
+    return registry
+
+
+def _check_form(parsed_toml: dict[str, Any]) -> dict[str, Any]:
+    """Check the whole configuration against its schema, and return the schema."""
+    schema: dict[str, Any] = orjson.loads((schemas_folder() / "configuration.json").read_bytes())
+    try:
+        jsonschema_rs.validator_for(schema, offline=True).validate(parsed_toml)
+    except jsonschema_rs.ValidationError as error:
+        path = _path(error.instance_path)
+        # The one setting that may hold a password is never shown.
+        told = "does not fit its declaration" if path == "clickhouse" else error.message
+        raise Misconfigured(f"configuration: {path or 'top level'}: {told}") from None
+    except ValueError:
+        # A value JSON does not know; tomllib gives dates, times, nan and inf.
+        raise Misconfigured("configuration: holds a value of a type that no key takes") from None
+    return schema
+
+
+def _path(steps: list[str | int]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _site(entry: dict[str, Any], schema: dict[str, Any]) -> Site:
+    given = _defaults(schema, "site") | entry
+    return Site(
+        id=given["id"], hosts=tuple(given["hosts"]), routes=tuple(given["routes"]), goals=frozenset(given["goals"])
+    )
+
+
+def _product(entry: dict[str, Any], schema: dict[str, Any]) -> Product:
+    given = _defaults(schema, "product") | entry
+    names = {key: frozenset(values) for key, values in given.items() if key != "id"}
+    return Product(id=given["id"], **names)
+
+
+def _defaults(schema: dict[str, Any], table: str) -> dict[str, Any]:
+    keys = schema["properties"][table]["items"]["properties"]
+    return {name: key["default"] for name, key in keys.items() if "default" in key}
+
+
+def _once(places: Iterable[tuple[str, str]], rule: str) -> None:
+    met: set[str] = set()
+    for place, value in places:
+        if value in met:
+            raise Misconfigured(f'configuration: {place}: "{value}" stands twice: {rule}')
+        met.add(value)
+
+
+def _all(places: Iterable[tuple[str, str]], holds: Callable[[str], bool], rule: str) -> None:
+    for place, value in places:
+        if not holds(value):
+            raise Misconfigured(f'configuration: {place}: "{value}" is unknown: {rule}')
