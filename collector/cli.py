@@ -1,0 +1,231 @@
+"""The `collector` command: what an operator types, and what is said back.
+
+Reads settings, calls one function of another module per command, and turns the errors an operator can do something
+about into one sentence on stderr and exit status 1. `collector child` is for the supervisor only.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+import orjson
+
+from collector.assembly import answer_offline, run_child
+from collector.catalogue.declarations import read_declarations, schemas_folder
+from collector.catalogue.lint import check_declarations
+from collector.clock import SystemClock
+from collector.data_folder import hold, holder_of
+from collector.errors import Misconfigured
+from collector.inherited import Inherited
+from collector.log import configure, log
+from collector.settings import EXAMPLE, Settings, read_settings
+from collector.supervisor import EXIT_MISCONFIGURED, serve
+from collector.tools.client import Unanswered, ask, reachable
+from collector.tools.table import render
+
+OPERATOR_TOKEN = "operator.token"  # noqa: S105 - the name of the file it lies in
+
+P = ParamSpec("P")
+Command = Callable[P, None]
+
+
+def main() -> None:
+    """Run the command line; the console script's entry."""
+    configure("info")  # until the settings say otherwise: nothing may print frames before
+    collector(prog_name="collector")
+
+
+def _plainly(command: Command[P]) -> Command[P]:
+    """Say an operator's mistake in one sentence instead of a stack of frames."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except Misconfigured as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+def _settings_options(*names: str) -> Callable[[Command[P]], Command[P]]:
+    def add(command: Command[P]) -> Command[P]:
+        for name in reversed(names):
+            meta, tells = _OPTIONS[name]
+            tells = f"{tells}  [env: COLLECTOR_{name.upper()}]"
+            command = click.option(f"--{name.replace('_', '-')}", name, metavar=meta, help=tells)(command)
+        return command
+
+    return add
+
+
+# Read by settings.py, not by click: flag, environment, TOML and default go through one check with one kind of message.
+_OPTIONS = {
+    "config": ("FILE", "Configuration (TOML): properties, links, proxies. Default: the built-in example."),
+    "data": ("DIR", "Where everything that is kept lies; created if absent. Default: ./var"),
+    "public": ("HOST:PORT", "Where events are received. Default: 127.0.0.1:8080"),
+    "analyst": ("HOST:PORT", "Where analysts ask. Default: 127.0.0.1:8081"),
+    "workers": ("N", "Processes that receive events. Default: the cores less one, at most 8."),
+    "segment_s": ("SECONDS", "Age at which received events go on from the spool to the database. Default: 10"),
+    "live_fold_s": ("SECONDS", "How old an answer about callers of an unsealed day may be. Default: 3600"),
+    "geoip_db": ("FILE", "Country database (mmdb) instead of the one that came along."),
+    "log_level": ("LEVEL", "debug, info, warning, error or critical. Default: info"),
+    "clickhouse": ("URL", "A ClickHouse server instead of the embedded engine (not in this version)."),
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="collector", message="collector %(version)s")
+def collector() -> None:
+    """Count what happens on your websites and in your software, and keep nothing but counts.
+
+    `collector serve` runs it, `collector query traffic --property www.example.org` asks it. Every option of `serve`
+    may also come from the environment or the configuration; a flag wins over both.
+    """
+
+
+@collector.command("serve")
+@_settings_options(*_OPTIONS)
+@_plainly
+def serve_command(**flags: str | None) -> None:
+    """Receive events and answer questions, until SIGTERM or Ctrl-C."""
+    settings = _read(flags)
+
+    def announce(public: str, analyst: str) -> None:
+        click.echo(_start_lines(settings, public, analyst), err=True)
+
+    if not serve(settings, SystemClock(), announce):
+        sys.exit(1)
+
+
+@collector.command()
+@_settings_options("config")
+@_plainly
+def check(**flags: str | None) -> None:
+    """Check the declarations (schemas/) and the configuration, and list every problem."""
+    folder = schemas_folder()
+    declarations = read_declarations(folder)
+    problems = check_declarations(declarations, folder)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise click.ClickException(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}")
+    click.echo(
+        f"{folder}: {len(declarations.kinds)} kinds, {len(declarations.dimensions)} dimensions,"
+        f" {len(declarations.reports)} reports, threshold {declarations.threshold}: fine"
+    )
+    settings = _read(flags)
+    registry = settings.registry
+    click.echo(
+        f"{settings.config or f'the built-in example ({EXAMPLE})'}: {len(registry.sites)} sites,"
+        f" {len(registry.products)} products, {len(registry.links)} links, {len(registry.downloads)} downloads: fine"
+    )
+
+
+@collector.command()
+@click.argument("report")
+@click.option("--property", "property_id", required=True, metavar="ID", help="Site or product, as registered.")
+@click.option("--from", "from_day", metavar="DATE", help="First day, UTC, as 2026-11-01.")
+@click.option("--to", "to_day", metavar="DATE", help="Last day, UTC, included.")
+@click.option("--interval", type=click.Choice(["hour", "day", "week", "month"]), help="Length of a row's time.")
+@click.option("--by", metavar="DIM,DIM", help="Dimensions to tell apart, as the report declares them.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most rows to show; totals are never cut.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@_settings_options("config", "data", "analyst")
+@_plainly
+def query(report: str, form: str, **given: Any) -> None:
+    """Ask a report, e.g. `traffic`, of the running collector, or of its data while none runs.
+
+    Uses DATA/operator.token, or the token in COLLECTOR_ANALYST_TOKEN.
+    """
+    flags = {name: given.pop(name) for name in ("config", "data", "analyst")}
+    names = {"property_id": "property", "from_day": "from", "to_day": "to"}
+    parameters = {names.get(name, name): str(value) for name, value in given.items() if value is not None}
+    parameters["format"] = "csv" if form == "csv" else "json"
+    answer = _answer(_read(flags), report, parameters, analyst_given=flags["analyst"] is not None)
+    click.echo(render(orjson.loads(answer)) if form == "table" else answer.decode().rstrip("\r\n"), nl=form != "table")
+
+
+@collector.command(hidden=True)
+@click.argument("role", type=click.Choice(["worker", "warehouse"]))
+@click.argument("inherited")
+def child(role: str, inherited: str) -> None:
+    """Run one process of a supervisor."""
+    share = Inherited.from_json(inherited)
+    configure(share.settings().log_level)
+    try:
+        run_child(role, share)
+    except Misconfigured as error:
+        log.error("cannot run as configured", process=role, rule=str(error))
+        sys.exit(EXIT_MISCONFIGURED)
+
+
+def _read(flags: dict[str, str | None]) -> Settings:
+    settings = read_settings(flags, os.environ)
+    configure(settings.log_level)
+    for name in settings.unknown:
+        log.warning("unknown environment variable", name=name)
+    return settings
+
+
+def _start_lines(settings: Settings, public: str, analyst: str) -> str:
+    """What a person needs to know to send the first event and see it counted."""
+    or_given = "the one in COLLECTOR_ANALYST_TOKEN, or " if settings.analyst_token else ""
+    lines = [
+        f"collector: receives events at  http://{public}",
+        f"           answers analysts at http://{analyst}  (token: {or_given}the one in {settings.data / OPERATOR_TOKEN})",
+        f"           keeps its data in   {settings.data}",
+    ]
+    if settings.config:
+        return "\n".join([*lines, f"           configured by       {settings.config}"])
+    event = '{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/"}'
+    found = "" if settings.data == Path("var").absolute() else f" --data {shlex.quote(str(settings.data))}"
+    return "\n".join(
+        [
+            *lines,
+            f"           configured by       the built-in example ({EXAMPLE}): give your own with --config",
+            "Try it: send an event, and see it counted within seconds",
+            f"  curl http://{reachable(public)}/v1/events -d '{event}'",
+            f"  collector query traffic --property www.example.org{found}",
+        ]
+    )
+
+
+def _answer(settings: Settings, report: str, parameters: dict[str, str], *, analyst_given: bool) -> bytes:
+    """The answer of the running collector, or of its data where none runs."""
+    if analyst_given or not (settings.data / "lock").exists():
+        return _ask(settings, str(settings.analyst), report, parameters)
+    try:
+        folder = hold(settings.data, patience_s=0.0)
+    except Misconfigured:
+        holder = holder_of(settings.data)
+        return _ask(settings, holder.analyst if holder else str(settings.analyst), report, parameters)
+    try:
+        return answer_offline(settings, report, parameters)
+    finally:
+        folder.release()
+
+
+def _ask(settings: Settings, address: str, report: str, parameters: dict[str, str]) -> bytes:
+    try:
+        token = settings.analyst_token or (settings.data / OPERATOR_TOKEN).read_text("ascii").strip()
+    except OSError:
+        raise Misconfigured(
+            f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?"
+            " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
+        ) from None
+    try:
+        reply = ask(address, token, report, parameters)
+    except Unanswered as error:
+        raise Misconfigured(f"{error}. Is the collector running? Start it with: collector serve") from None
+    if reply.status != HTTPStatus.OK:
+        raise Misconfigured(f"refused: {reply.reason}")
+    return reply.body
