@@ -18,10 +18,11 @@ from collector.event import Event
 VISITOR, NETWORK, FIRST = 1, 2, 4
 BITS_PER_LINE = 3
 HOURS_PER_DAY = 24
+FACTS_REMEMBERED = 50_000
 CELLS_REMEMBERED = 100_000
 
-_SHIFT = 64 - WORD_BITS
-_LOW = (1 << 64) - 1
+_SHIFT = 80  # of the sum's bits 80..127 the low 24 choose four bits of a word, the next 23 the word
+_WORD = (1 << WORD_BITS) - 1
 _TWO_BITS = tuple((1 << (n & 63)) | (1 << (n >> 6)) for n in range(4096))
 
 
@@ -33,79 +34,108 @@ class Seeds(NamedTuple):
 
 
 class _Cell(NamedTuple):
-    """Coefficients of one cell: token = (a * seed + b or c) >> 64, mod 2^64. `first` is the whole report's pair."""
+    """Coefficients of one line's cell: token = (a * seed + b or c mod 2^128) >> 80. `first` is the whole report's pair."""
 
+    shift: int
     a: int
     b: int
     c: int
+    visitors: bool
     first: tuple[int, int] | None
 
 
 class Marks:
-    """Makes the marks of events; one per worker, one thread."""
+    """Makes the marks of events; one per worker, one thread.
+
+    Which cells an event's facts touch is remembered under the hash of the facts, never under the facts: Python's string
+    hash is keyed per process (SipHash), so what a sender was cannot be read out of this memory.
+    """
 
     def __init__(self, layouts: dict[str, Layout], memory: SharedMemory) -> None:
         self._layouts = layouts
         self._memory = memory
-        self._day = 0
-        self._cells: dict[tuple[str, str, tuple[str, ...]], _Cell] = {}
+        self._cells: dict[int, dict[int, tuple[_Cell, ...]]] = {}
+        self._known: dict[int, dict[tuple[str, ...], tuple[int, int, int]]] = {}
 
     def slot(self, hour: int) -> DaySlot | None:
         """The key and filter an event of this hour is counted under; None once they are gone."""
         return self._memory.slot(hour // HOURS_PER_DAY)
 
-    def forget(self, now_s: float) -> None:
-        """Drop what was derived from a key that is gone. Called every minute."""
-        if self._day and self._memory.slot(self._day) is None:
-            self._cells.clear()
+    def forget(self) -> None:
+        """Drop what was derived from keys that are gone. Called twice a minute."""
+        for remembered in (self._cells, self._known):
+            for day in [day for day in remembered if self._memory.slot(day) is None]:
+                del remembered[day]
 
     def of(self, event: Event, seeds: Seeds, slot: DaySlot) -> int:
         """The marks of an event, three bits per line of its kind's layout, and from now on none of them is new.
 
         A visitor seen in a cell implies that network and first are not new either, so a repeat costs one look-up a line.
         """
-        if slot.day != self._day or len(self._cells) > CELLS_REMEMBERED:
-            self._cells.clear()
-            self._day = slot.day
-        facts, words, marks, shift = event.facts, slot.words, 0, 0
-        for line in self._layouts[event.kind].lines:
-            if line.touches(facts):
-                report = line.report
-                key = (report.name, event.property, line.values(facts))
-                cell = self._cells.get(key) or self._remember(key, slot)
-                if not report.visitors:
-                    marks |= self._network_marks(cell, seeds.network, words) << shift
-                elif _is_new(cell.a * seeds.visitor + cell.b, words):
-                    marks |= (VISITOR | self._network_marks(cell, seeds.network, words)) << shift
-            shift += BITS_PER_LINE
+        seen = self._cells.setdefault(slot.day, {})
+        touched = hash((event.kind, event.property, event.facts))
+        cells = seen.get(touched)
+        if cells is None:
+            if len(seen) >= FACTS_REMEMBERED:
+                seen.clear()
+            cells = seen[touched] = self._cells_of(event, slot)
+        words = slot.words
+        visitor = seeds.visitor
+        marks = 0
+        for cell in cells:
+            shift, a, b, _, visitors, _ = cell
+            if visitors:
+                token = (a * visitor + b) >> _SHIFT
+                bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
+                at = token >> 24 & _WORD
+                word = words[at]
+                if word & bits == bits:
+                    continue
+                words[at] = word | bits
+                marks |= VISITOR << shift
+            marks |= _network_marks(cell, seeds.network, words) << shift
         return marks
 
-    def _network_marks(self, cell: _Cell, network: int, words: memoryview) -> int:
-        if not _is_new(cell.a * network + cell.c, words):
-            return 0
-        if cell.first is None:  # a report without dimensions has one cell: new to it is new to the report
-            return NETWORK | FIRST
-        return NETWORK | FIRST if _is_new(cell.first[0] * network + cell.first[1], words) else NETWORK
+    def _cells_of(self, event: Event, slot: DaySlot) -> tuple[_Cell, ...]:
+        cells = []
+        for index, line in enumerate(self._layouts[event.kind].lines):
+            if line.touches(event.facts):
+                report = line.report
+                values = line.values(event.facts)
+                a, b, c = self._coefficients((report.name, event.property, *values), slot)
+                first = self._coefficients((report.name, event.property), slot)[:2] if values else None
+                cells.append(_Cell(index * BITS_PER_LINE, a, b, c, report.visitors, first))
+        return tuple(cells)
 
-    def _remember(self, key: tuple[str, str, tuple[str, ...]], slot: DaySlot) -> _Cell:
-        report, name, values = key
-        a, b, c = _coefficients((report, name, *values), slot)
-        first = _coefficients((report, name), slot)[:2] if values else None
-        cell = self._cells[key] = _Cell(a, b, c, first)
-        return cell
+    def _coefficients(self, cell: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
+        known = self._known.setdefault(slot.day, {})
+        found = known.get(cell)
+        if found is None:
+            if len(known) >= CELLS_REMEMBERED:
+                known.clear()
+            found = known[cell] = _coefficients(cell, slot)
+        return found
 
 
-def _coefficients(words: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
-    data = blake2b("\x00".join(words).encode(), digest_size=48, key=slot.key, person=b"cell").digest()
+def _network_marks(cell: _Cell, network: int, words: memoryview) -> int:
+    if not _is_new(cell.a * network + cell.c, words):
+        return 0
+    if cell.first is None:  # a report without dimensions has one cell: new to it is new to the report
+        return NETWORK | FIRST
+    return NETWORK | FIRST if _is_new(cell.first[0] * network + cell.first[1], words) else NETWORK
+
+
+def _coefficients(cell: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
+    data = blake2b("\x00".join(cell).encode(), digest_size=48, key=slot.key, person=b"cell").digest()
     a, b, c = (int.from_bytes(data[at : at + 16], "little") for at in (0, 16, 32))
     return a | 1, b, c
 
 
-def _is_new(product: int, words: memoryview) -> bool:
-    """Whether a token was not in the filter; it is afterwards."""
-    token = product >> 64 & _LOW
-    at = token >> _SHIFT
+def _is_new(total: int, words: memoryview) -> bool:
+    """Whether a token was not in the filter; it is afterwards. The loop of Marks.of has the same lines, for speed."""
+    token = total >> _SHIFT
     bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
+    at = token >> 24 & _WORD
     word = words[at]
     if word & bits == bits:
         return False

@@ -1,0 +1,99 @@
+"""Answers of the public port, as bytes made once.
+
+An ingest answer has the same bytes whether its event was counted, repeated, opted out or a bot's (privacy.md A8), so it
+is written as one ready string: no header building, no Date, no Server, no cookie or validator. That halves the cost of
+a bare aiohttp response (measured: 27,000 against 49,000 requests/s).
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+MAX_LISTED = 20
+RETRY_AFTER_S = 5
+
+_INGEST_HEADERS = "Access-Control-Allow-Origin: *\r\nCache-Control: no-store\r\n"
+
+
+class Answer(web.StreamResponse):
+    """A complete answer that can be sent any number of times. Close it with `closing` where the connection must end."""
+
+    def __init__(self, status: int, body: bytes = b"", content_type: str = "application/json", more: str = "") -> None:
+        super().__init__(status=status)
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{_INGEST_HEADERS}{more}"
+        if status != HTTPStatus.NO_CONTENT:
+            head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+            head += "X-Content-Type-Options: nosniff\r\n"
+        self._body = body
+        self._open = head.encode() + b"\r\n"
+        self._closing = head.encode() + b"Connection: close\r\n\r\n"
+        self._keeps_alive = True
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection may serve another request after this answer."""
+        return self._keeps_alive
+
+    def closing(self) -> Answer:
+        """The same answer, after which the connection is closed."""
+        twin = Answer.__new__(Answer)
+        web.StreamResponse.__init__(twin, status=self.status)
+        twin._body, twin._open, twin._closing = self._body, self._closing, self._closing
+        twin._keeps_alive = False
+        return twin
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send the whole answer; without a body to HEAD."""
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        transport.write(self._open if request.method == "HEAD" else self._open + self._body)
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
+def json_answer(status: int, value: Any, more: str = "") -> Answer:
+    """An answer with a JSON body."""
+    return Answer(status, orjson.dumps(value), more=more)
+
+
+def error(status: int, code: str, message: str, field: str | None = None, more: str = "") -> Answer:
+    """An error body of our own: a code from a closed list and a sentence, never a byte of the request."""
+    return json_answer(status, {"error": {"code": code, "field": field, "message": message}}, more)
+
+
+COUNTED = Answer(204)
+GIF = Answer(
+    200,
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;",
+    content_type="image/gif",
+)
+PREFLIGHT = Answer(
+    204,
+    more="Access-Control-Allow-Methods: POST, GET, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
+    "Access-Control-Max-Age: 86400\r\n",
+)
+HEALTHY = json_answer(200, {"status": "ok"})
+
+BAD_REQUEST = error(400, "bad_request", "the request is not well-formed HTTP/1.1").closing()
+UPGRADE = error(400, "bad_request", "upgrades are not offered").closing()
+NOT_JSON = error(400, "not_json", "the body is a JSON object or an array of at most 100 objects")
+BAD_GZIP = error(400, "bad_gzip", "the body is not one whole gzip stream")
+NOT_FOUND = error(404, "not_found", "there is nothing here")
+METHOD_NOT_ALLOWED = error(405, "method_not_allowed", "this address takes other methods")
+TIMEOUT = error(408, "timeout", "the body did not arrive within 5 seconds").closing()
+TOO_LARGE = error(413, "too_large", "a body has at most 262144 bytes").closing()
+TOO_MANY = error(413, "too_many", "a body has at most 100 events")
+UNSUPPORTED = error(415, "unsupported", "a body is application/json or text/plain, plain or gzip").closing()
+MISDIRECTED = error(421, "misdirected", "this host name is not served here").closing()
+BROKEN = error(500, "internal", "something went wrong here; the event may not have been counted").closing()
+UNAVAILABLE = error(
+    503, "unavailable", "nothing was counted; try again later", more=f"Retry-After: {RETRY_AFTER_S}\r\n"
+)

@@ -1,0 +1,97 @@
+"""Who is calling: address, agent, hints and the wish not to be counted. Never leaves the door.
+
+A Caller cannot be printed or pickled, and nothing behind `reduce` has a field for it. Forwarding headers are believed
+only from configured proxies, one configured header, counted from the right (privacy.md A3).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import NoReturn
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_NOWHERE = bytes(4)
+AGENT_CHARACTERS = 400
+
+
+class Caller:
+    """One request's sender, as the wire has it: packed address (4 or 16 bytes) and the headers that are read at all."""
+
+    __slots__ = ("accept_language", "address", "agent", "hints", "opted_out")
+
+    def __init__(
+        self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str, *, opted_out: bool
+    ) -> None:
+        self.address = address
+        self.agent = agent
+        self.hints = hints
+        self.accept_language = accept_language
+        self.opted_out = opted_out
+
+    def __repr__(self) -> str:
+        return "<caller>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a caller is not stored")
+
+
+class Callers:
+    """Reads the caller of a request; knows which proxies to believe."""
+
+    def __init__(self, trusted_proxies: tuple[Network, ...], forwarded_header: str) -> None:
+        self._trusted = [(net.version, int(net.network_address), int(net.netmask)) for net in trusted_proxies]
+        self._header = forwarded_header
+
+    def of(self, request: web.BaseRequest) -> Caller:
+        """The caller of a request. Never refuses: what cannot be read is taken as absent."""
+        headers = request.headers
+        header = headers.get
+        return Caller(
+            self._address(request.remote or "", headers),
+            header("User-Agent", "")[:AGENT_CHARACTERS],
+            (header("Sec-CH-UA-Platform", ""), header("Sec-CH-UA-Mobile", "")),
+            header("Accept-Language", ""),
+            opted_out=header("Sec-GPC") == "1" or header("DNT") == "1",
+        )
+
+    def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:
+        """The rightmost hop that is no trusted proxy; the last readable hop where one cannot be read."""
+        address = packed(peer) or _NOWHERE
+        if self._trusted and self._is_trusted(address):
+            hops = ",".join(headers.getall(self._header, ())).split(",")
+            for hop in reversed(hops):
+                read = packed(hop.strip())
+                if read is None:
+                    break
+                address = read
+                if not self._is_trusted(address):
+                    break
+        return address
+
+    def _is_trusted(self, address: bytes) -> bool:
+        version, number = (4 if len(address) == 4 else 6), int.from_bytes(address, "big")
+        return any(version == net[0] and number & net[2] == net[1] for net in self._trusted)
+
+
+def packed(text: str) -> bytes | None:
+    """An address as 4 or 16 bytes, an IPv4-mapped one as 4; None for anything else. Takes a port, brackets and a zone off."""
+    try:
+        return socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        pass
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    if host.count(":") == 1:  # 192.0.2.1:1234
+        host = host.partition(":")[0]
+    try:
+        if ":" not in host:
+            return socket.inet_pton(socket.AF_INET, host)
+        address = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except (OSError, ValueError):
+        return None
+    return address[12:] if address.startswith(_MAPPED) else address

@@ -1,0 +1,121 @@
+"""The story of a request: read, parse, validate, reduce, mark, append, answer.
+
+Every event is either accepted (durable before the answer), refused with a closed code, or not counted for a named
+reason; the counters of these three add up to what was received. A refused event never costs its neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from collector.catalogue.kinds import Kinds
+from collector.clock import Clock
+from collector.count.marks import Marks
+from collector.door.answers import COUNTED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
+from collector.door.body import read_body
+from collector.door.caller import Caller, Callers
+from collector.door.tally import Tally
+from collector.errors import Refused, Unavailable
+from collector.metrics import Reason
+from collector.reduce.reducer import Reducer
+from collector.reduce.sender import Sender, Senders
+from collector.spool.writer import Marked, SpoolWriter
+
+MAX_EVENTS = 100
+
+
+class Receiver:
+    """Turns requests into durable, reduced events."""
+
+    def __init__(
+        self,
+        *,
+        callers: Callers,
+        kinds: Kinds,
+        senders: Senders,
+        reducer: Reducer,
+        marks: Marks,
+        spool: SpoolWriter,
+        clock: Clock,
+        tally: Tally,
+    ) -> None:
+        self._callers = callers
+        self._kinds = kinds
+        self._senders = senders
+        self._reducer = reducer
+        self._marks = marks
+        self._spool = spool
+        self._clock = clock
+        self._tally = tally
+
+    async def receive(self, request: web.BaseRequest) -> Answer:
+        """POST /v1/events: one event object or an array of at most 100. Raises BodyRefused."""
+        caller = self._callers.of(request)
+        body = await read_body(request)
+        try:
+            sent = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return self._refused_body(NOT_JSON)
+        if isinstance(sent, dict):
+            return await self._count([sent], caller, one=True)
+        if not isinstance(sent, list):
+            return self._refused_body(NOT_JSON)
+        if len(sent) > MAX_EVENTS:
+            return self._refused_body(TOO_MANY)
+        return await self._count(sent, caller, one=False)
+
+    async def receive_one(self, request: web.BaseRequest, event: dict[str, Any]) -> Answer:
+        """An event that another address than /v1/events spelled out (pixel, uninstall)."""
+        return await self._count([event], self._callers.of(request), one=True)
+
+    async def _count(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:
+        """Count each event that can be, wait until all of them are durable, and say which were refused."""
+        now_s = self._clock.now()
+        sender = self._senders.of(caller.address, caller.agent, caller.hints, caller.accept_language)
+        accepted: list[Marked] = []
+        rejected: list[dict[str, Any]] = []
+        for index, value in enumerate(sent):
+            try:
+                if marked := self._event(value, caller, sender, now_s):
+                    accepted.append(marked)
+            except Refused as refused:
+                self._tally.refused(refused.code)
+                rejected.append(
+                    {"index": index, "code": refused.code, "field": refused.field, "message": refused.rule}
+                )
+        if accepted:
+            try:
+                await self._spool.append(accepted)
+            except Unavailable:
+                self._tally.not_counted("unavailable", len(accepted))
+                return UNAVAILABLE
+            self._tally.accepted(accepted)
+        if one and not rejected:
+            return COUNTED
+        return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
+
+    def _event(self, value: object, caller: Caller, sender: Sender, now_s: float) -> Marked | None:
+        """Validate, reduce and mark one event; None if it is not to be counted. Raises Refused."""
+        told = self._reducer.read(self._kinds.parse(value))
+        if reason := _not_counted(told.fields, caller, sender):
+            self._tally.not_counted(reason, 1)
+            return None
+        event = self._reducer.reduce(told, sender, now_s)
+        slot = self._marks.slot(event.hour)
+        return event, self._marks.of(event, sender.seeds(slot), slot) if slot else 0
+
+    def _refused_body(self, answer: Answer) -> Answer:
+        self._tally.refused_body(answer.status)
+        return answer
+
+
+def _not_counted(fields: dict[str, Any], caller: Caller, sender: Sender) -> Reason | None:
+    """Why a good event is not counted, before anything is derived from its caller's address."""
+    if fields.get("test"):
+        return "test"
+    if caller.opted_out:
+        return "opt_out"
+    return "bot" if sender.platform.bot else None

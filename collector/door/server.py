@@ -1,0 +1,174 @@
+"""The public port: its routes, limits and timeouts.
+
+aiohttp's low-level server with a route table of our own: every answer is one of answers.py, errors of the HTTP parser
+included, and no code of aiohttp's that logs a peer or echoes a request is reached. Limits are hardening.md's table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+
+from collector.catalogue.registry import Registry
+from collector.door.answers import (
+    BAD_REQUEST,
+    BROKEN,
+    GIF,
+    HEALTHY,
+    METHOD_NOT_ALLOWED,
+    MISDIRECTED,
+    NOT_FOUND,
+    PREFLIGHT,
+    UPGRADE,
+    Answer,
+)
+from collector.door.body import BodyRefused
+from collector.door.receive import Receiver
+from collector.door.tally import FLUSH_EVERY_S, Tally
+from collector.errors import Misconfigured
+from collector.log import log, place_of, web_logger
+
+Handler = Callable[[web.BaseRequest], Awaitable[Answer]]
+
+MAX_LINE_BYTES = 4096
+MAX_HEADERS = 64
+LINGER_S = 1
+SHUTDOWN_S = 5
+BACKLOG = 2048
+UNINSTALL_FIELDS = {"product": "product", "v": "version", "os": "os", "age": "age", "reason": "reason", "id": "id"}
+
+
+class Door:
+    """Serves the public port until closed."""
+
+    def __init__(
+        self, receiver: Receiver, registry: Registry, tally: Tally, *, public_hosts: tuple[str, ...], keepalive_s: float
+    ) -> None:
+        self._receiver = receiver
+        self._sites = registry.sites
+        self._tally = tally
+        self._hosts = frozenset(public_hosts)
+        self._routes: dict[str, dict[str, Handler]] = {
+            "/v1/events": {"POST": receiver.receive},
+            "/v1/pixel.gif": {"GET": self._pixel},
+            "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
+            "/healthz": {"GET": _healthz},
+        }
+        self._runner = web.ServerRunner(_Server(self._answer, keepalive_s), shutdown_timeout=SHUTDOWN_S)
+        self._flushing: asyncio.TimerHandle | None = None
+
+    async def open(self, listener: socket.socket) -> None:
+        """Begin to serve a listening socket."""
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener, backlog=BACKLOG).start()
+        self._flush()
+
+    async def close(self) -> None:
+        """Stop accepting, finish the requests under way, hand on the last counts."""
+        await self._runner.cleanup()
+        if self._flushing:
+            self._flushing.cancel()
+        self._tally.flush()
+
+    def _flush(self) -> None:
+        self._tally.flush()
+        self._flushing = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
+
+    async def _answer(self, request: web.BaseRequest) -> Answer:
+        try:
+            answer = await self._route(request)
+        except BodyRefused as refused:
+            answer = refused.answer
+            self._tally.refused_body(answer.status)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence: an own answer, and a log line without a value
+            log.error("request failed", **place_of(error))
+            answer = BROKEN
+        if request.keep_alive and request.version.minor:
+            return answer
+        return answer.closing()
+
+    async def _route(self, request: web.BaseRequest) -> Answer:
+        if "Upgrade" in request.headers:
+            return UPGRADE
+        if self._hosts and request.host.partition(":")[0].lower() not in self._hosts:
+            return MISDIRECTED
+        methods = self._routes.get(request.rel_url.raw_path)
+        if methods is None:
+            return NOT_FOUND
+        handler = methods.get(request.method)
+        if handler is not None:
+            return await handler(request)
+        if request.method == "OPTIONS":
+            return PREFLIGHT
+        return await self._uncounted(request, methods)
+
+    async def _uncounted(self, request: web.BaseRequest, methods: dict[str, Handler]) -> Answer:
+        """HEAD is answered like GET and never counted."""
+        if request.method != "HEAD" or "GET" not in methods:
+            return METHOD_NOT_ALLOWED
+        return {"/v1/pixel.gif": GIF, "/healthz": HEALTHY}.get(request.rel_url.raw_path, METHOD_NOT_ALLOWED)
+
+    async def _pixel(self, request: web.BaseRequest) -> Answer:
+        """A page hit of a page without scripts: ?site&p (path or URL) and r, the page's referrer if it is known."""
+        query = request.rel_url.query
+        page = query.get("p", "/")
+        site = self._sites.get(query.get("site", ""))
+        if site and page.startswith("/"):
+            page = f"https://{site.hosts[0]}{page}"
+        event: dict[str, Any] = {"kind": "page_hit", "site": query.get("site", ""), "url": page}
+        if "r" in query:
+            event["referrer"] = query["r"]
+        await self._receiver.receive_one(request, event)
+        return GIF
+
+    async def _uninstall(self, request: web.BaseRequest) -> Answer:
+        """An uninstaller's last word: ?product&v&os&age&reason."""
+        query = request.rel_url.query
+        event = {field: query[name] for name, field in UNINSTALL_FIELDS.items() if name in query}
+        return await self._receiver.receive_one(request, {"kind": "uninstall", **event})
+
+
+async def _healthz(request: web.BaseRequest) -> Answer:
+    """The supervisor's sockets listen from the start, so a worker that answers means both ports do."""
+    return HEALTHY
+
+
+class _Protocol(web.RequestHandler):
+    """A connection whose broken requests get our own answer and leave no trace in a log."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """What aiohttp calls for a request it cannot parse, and for errors outside the handler."""
+        return BAD_REQUEST if status < 500 else BROKEN
+
+
+class _Server(web.Server):
+    """aiohttp's server with our limits; makes one _Protocol per connection."""
+
+    def __init__(self, handler: Handler, keepalive_s: float) -> None:
+        if HttpRequestParser is HttpRequestParserPy:  # several CVEs hit only the pure-Python parser
+            raise Misconfigured("aiohttp has no C extensions here: install a wheel of it")
+        super().__init__(handler)
+        self._settings: dict[str, Any] = {
+            "logger": web_logger,
+            "access_log": None,
+            "keepalive_timeout": keepalive_s,
+            "lingering_time": LINGER_S,
+            "max_line_size": MAX_LINE_BYTES,
+            "max_field_size": MAX_LINE_BYTES,
+            "max_headers": MAX_HEADERS,
+            "auto_decompress": False,
+        }
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._settings)
