@@ -1,0 +1,161 @@
+"""Batches of cells, frozen to a file before the first attempt to insert them: DATA/frozen/<first segment>.batches.
+
+    0    "COLBATCH"
+    8    version, u16                     1
+    10   length of the header, u32        at most MAX_HEADER_BYTES
+    14   CRC32C, u32                      over bytes 0..13 and the header
+    18   header, JSON: {"node", "segments": [name, ...], "batches": [batch, ...]}
+                 batch: {"name", "day", "events", "rows", "length", "crc"}
+    ...  one body per batch, in that order: JSONCompactEachRow, its last line the marker row; crc is its CRC32C
+
+All numbers little-endian; day = days since 1970-01-01. A batch is one day's share of the cells of some segments, of at
+most MAX_ROWS rows; its name, <first segment>.<yyyymmdd>[.<n>], follows from the segments alone. All days lie in one
+file, so one rename decides for every event of these segments which batches count it: there is no moment at which one
+day of a segment is frozen and another is not. Bodies are the bytes that are inserted: every attempt sends the same.
+Files are 0600, written once, never changed, and deleted after the segments they stand for (loader.py).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import orjson
+
+from collector.cell import MAX_DIMENSIONS, CellKey, Counters
+from collector.durable import write_durably
+from collector.errors import Corrupt
+from collector.warehouse.tables import DAY_S, MARKER
+
+SUFFIX = ".batches"
+MAX_ROWS = 500_000  # a part of so many rows takes 1-2 s; insert_once.py makes sure that it stays one block
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+
+_MAGIC, _VERSION = b"COLBATCH", 1
+_PREFIX = struct.Struct("<8sHI")
+_CRC = struct.Struct("<I")
+_HEADER_AT = _PREFIX.size + _CRC.size
+_PADDING = tuple(("",) * (MAX_DIMENSIONS - count) for count in range(MAX_DIMENSIONS + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one insert brings: `rows` cells of one node and day, made of `events` events, and the marker that says so.
+
+    Where the cells of a day fill several batches, the first one's marker tells all its events, the others none.
+    """
+
+    name: str
+    node: int
+    day: int
+    events: int
+    rows: int
+    path: Path
+    offset: int
+    length: int
+    crc: int
+
+    def body(self) -> bytes:
+        """The bytes to insert; raises Corrupt if they are not what was written."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            body = file.read(self.length)
+        if len(body) != self.length or google_crc32c.value(body) != self.crc:
+            raise Corrupt(f"batch {self.name} is damaged on disk")
+        return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """One file of batches and the segments it stands for."""
+
+    path: Path
+    segments: tuple[str, ...]
+    batches: tuple[Batch, ...]
+
+    @property
+    def events(self) -> int:
+        """How many events its batches count."""
+        return sum(batch.events for batch in self.batches)
+
+
+def freeze(
+    folder: Path,
+    *,
+    node: int,
+    segments: list[str],
+    days: Mapping[int, Mapping[CellKey, Counters]],
+    events: Mapping[int, int],
+) -> Frozen:
+    """Write the cells of these segments, by day, to a file that survives any crash from here on. Raises OSError."""
+    entries: list[dict[str, Any]] = []
+    bodies: list[bytes] = []
+    for day in sorted(events):
+        unsaid = events[day]
+        name = f"{segments[0]}.{datetime.fromtimestamp(day * DAY_S, UTC):%Y%m%d}"
+        for number, rows in enumerate(_portions(node, days.get(day, {}))):
+            part = f"{name}.{number}" if number else name
+            rows.append(_marker(node, day, part, unsaid, len(rows)))
+            body = b"\n".join(map(orjson.dumps, rows))
+            crc = google_crc32c.value(body)
+            entries.append(
+                {"name": part, "day": day, "events": unsaid, "rows": len(rows) - 1, "length": len(body), "crc": crc}
+            )
+            bodies.append(body)
+            unsaid = 0
+    header = orjson.dumps({"node": node, "segments": segments, "batches": entries})
+    prefix = _PREFIX.pack(_MAGIC, _VERSION, len(header))
+    path = folder / (segments[0] + SUFFIX)
+    write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
+    return _frozen(path, header)
+
+
+def read_frozen(path: Path) -> Frozen:
+    """A file of batches without its bodies; raises Corrupt if its header is not what freeze() wrote."""
+    with path.open("rb") as file:
+        start = file.read(_HEADER_AT)
+        if len(start) < _HEADER_AT:
+            raise Corrupt(f"frozen file {path.name} is cut short")
+        magic, version, length = _PREFIX.unpack_from(start)
+        if magic != _MAGIC or version != _VERSION or length > MAX_HEADER_BYTES:
+            raise Corrupt(f"frozen file {path.name} has no header")
+        header = file.read(length)
+    if google_crc32c.value(start[: _PREFIX.size] + header) != _CRC.unpack_from(start, _PREFIX.size)[0]:
+        raise Corrupt(f"the header of frozen file {path.name} is damaged")
+    return _frozen(path, header)
+
+
+def _frozen(path: Path, header: bytes) -> Frozen:
+    said = orjson.loads(header)
+    batches: list[Batch] = []
+    offset = _HEADER_AT + len(header)
+    for entry in said["batches"]:
+        batches.append(Batch(node=said["node"], path=path, offset=offset, **entry))
+        offset += entry["length"]
+    return Frozen(path=path, segments=tuple(said["segments"]), batches=tuple(batches))
+
+
+def _portions(node: int, cells: Mapping[CellKey, Counters]) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a day in portions of MAX_ROWS; a day without any has one empty portion, to tell its events."""
+    rows = (_row(node, key, counters) for key, counters in cells.items())
+    for _ in range(0, max(len(cells), 1), MAX_ROWS):
+        yield list(islice(rows, MAX_ROWS))
+
+
+def _row(node: int, key: CellKey, counters: Counters) -> tuple[Any, ...]:
+    """One row in the order of tables.COLUMNS."""
+    report, property_id, bucket, values, epoch = key
+    return (
+        *(node, report, property_id, bucket, *values, *_PADDING[len(values)], epoch),
+        *(counters.events, counters.visitors, counters.networks, counters.firsts, counters.amount),
+    )
+
+
+def _marker(node: int, day: int, name: str, events: int, rows: int) -> tuple[Any, ...]:
+    return (node, MARKER, "", day * DAY_S, name, "", "", 0, events, 0, 0, 0, rows)
