@@ -118,11 +118,11 @@ class Marks:
 
 
 def _network_marks(cell: _Cell, network: int, words: memoryview) -> int:
-    if not _is_new(cell.a * network + cell.c, words):
+    if not is_new(cell.a * network + cell.c, words):
         return 0
     if cell.first is None:  # a report without dimensions has one cell: new to it is new to the report
         return NETWORK | FIRST
-    return NETWORK | FIRST if _is_new(cell.first[0] * network + cell.first[1], words) else NETWORK
+    return NETWORK | FIRST if is_new(cell.first[0] * network + cell.first[1], words) else NETWORK
 
 
 def _coefficients(cell: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
@@ -131,7 +131,7 @@ def _coefficients(cell: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
     return a | 1, b, c
 
 
-def _is_new(total: int, words: memoryview) -> bool:
+def is_new(total: int, words: memoryview) -> bool:
     """Whether a token was not in the filter; it is afterwards. The loop of Marks.of has the same lines, for speed."""
     token = total >> _SHIFT
     bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]

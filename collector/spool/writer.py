@@ -47,7 +47,7 @@ class SpoolWriter:
         digest: str,
         next_name: Callable[[], str],
         segment_s: float,
-        observe: Callable[[int, float], None],
+        observe: Callable[[float], None],
     ) -> None:
         self._folder = folder
         self._digest = bytes.fromhex(digest)
@@ -122,7 +122,7 @@ class SpoolWriter:
         except OSError:
             self._rotate()
             return True
-        self._observe(len(records), time.perf_counter() - started)
+        self._observe(time.perf_counter() - started)
         return False
 
     def _rotate(self) -> None:
