@@ -61,8 +61,8 @@ class Rule:
             return False
         try:
             return self.schema.is_valid(event)
-        except ValueError:  # not Unicode (a lone surrogate): such text has no pattern, such a key is not declared
-            return self.code not in (Code.BAD_PATTERN, Code.UNKNOWN_KEY)
+        except ValueError:  # not Unicode (a lone surrogate): nothing declared is
+            return False
 
 
 def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Validator:
@@ -87,8 +87,9 @@ def rules_of(kind: str, schema: dict[str, Any]) -> tuple[Rule, ...]:
         says = f"{name} must be given"
         rules.append(Rule(code=Code.MISSING, field=name, says=says, schema=compile_schema({"required": [name]})))
     for name, declaration in fields.items():
+        pieces = list(_pieces(kind, name, declaration))
         says = sentence(name, declaration)
-        for code, piece in _pieces(kind, name, declaration):
+        for code, piece in pieces:
             rules.append(Rule(code=code, field=name, says=says, schema=compile_schema({"properties": {name: piece}})))
     for clause in schema.get("allOf", ()):
         if "x-code" not in clause or "description" not in clause:
@@ -116,6 +117,8 @@ def sentence(name: str, declaration: dict[str, Any]) -> str:
 
 
 def _pieces(kind: str, name: str, declaration: dict[str, Any]) -> Iterator[tuple[Code, dict[str, Any]]]:
+    if "const" not in declaration and declaration.get("type") not in _TYPES:
+        raise Misconfigured(f"events/{kind}.json: {name}: its type is none of {', '.join(_TYPES)}")
     is_list = declaration.get("type") == "array"
     for keyword, value in declaration.items():
         if keyword == "items" and is_list:
