@@ -150,8 +150,8 @@ def query(report: str, form: str, **given: Any) -> None:
     names = {"property_id": "property", "from_day": "from", "to_day": "to"}
     parameters = {names.get(name, name): str(value) for name, value in given.items() if value is not None}
     parameters["format"] = "csv" if form == "csv" else "json"
-    answer = _answer(_read(flags), report, parameters, analyst_given=flags["analyst"] is not None)
-    click.echo(render(orjson.loads(answer)) if form == "table" else answer.decode().rstrip("\r\n"), nl=form != "table")
+    answer = _answer(_read(flags), report, parameters, analyst_given=bool(flags["analyst"]))
+    click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
 
 
 @collector.command(hidden=True)
@@ -178,10 +178,10 @@ def _read(flags: dict[str, str | None]) -> Settings:
 
 def _start_lines(settings: Settings, public: str, analyst: str) -> str:
     """What a person needs to know to send the first event and see it counted."""
-    or_given = "the one in COLLECTOR_ANALYST_TOKEN, or " if settings.analyst_token else ""
+    or_given = "COLLECTOR_ANALYST_TOKEN or " if settings.analyst_token else ""
     lines = [
         f"collector: receives events at  http://{public}",
-        f"           answers analysts at http://{analyst}  (token: {or_given}the one in {settings.data / OPERATOR_TOKEN})",
+        f"           answers analysts at http://{analyst}  (token: {or_given}{settings.data / OPERATOR_TOKEN})",
         f"           keeps its data in   {settings.data}",
     ]
     if settings.config:

@@ -148,6 +148,8 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Address):
+        return list(value)
     if isinstance(value, Path | ipaddress.IPv4Network | ipaddress.IPv6Network):
         return str(value)
     raise TypeError(type(value).__name__)

@@ -1,0 +1,257 @@
+"""The real collector for tests: `collector serve` as a process, reached through its ports like anybody would.
+
+A Stack owns a data directory. It starts the supervisor in a process group of its own, keeps what it says in a file,
+finds its children in /proc, kills them by role, and asserts at the end that all of it ended as promised.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+
+TOKEN = "test-token-that-is-long-enough-to-be-one"
+ROOT = Path(__file__).parent.parent
+START_PATIENCE_S = 30.0
+STOP_PATIENCE_S = 10.0
+POLL_S = 0.02
+
+Role = str  # "worker" or "warehouse"
+
+
+class Reply(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+class Stack:
+    """One `collector serve` on free ports, with its own data; starts itself, call stop() at the end.
+
+    config   text of the configuration; None for the built-in example
+    environ  more environment, e.g. {"COLLECTOR_SEGMENT_S": "10"}
+    """
+
+    def __init__(
+        self, folder: Path, *, config: str | None = None, workers: int = 1, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self.data = folder / "deep" / "data"
+        self.log_file = folder / "collector.log"
+        self._config = folder / "collector.toml" if config is not None else None
+        if self._config and config is not None:
+            self._config.write_text(config, "utf-8")
+        self._environ = {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")}
+        self._environ |= {
+            "COLLECTOR_ANALYST_TOKEN": TOKEN,
+            "COLLECTOR_SEGMENT_S": "0.2",
+            "COLLECTOR_LIVE_FOLD_S": "0",
+            "COLLECTOR_LOG_LEVEL": "DEBUG",
+            **(environ or {}),
+        }
+        self._workers = workers
+        self.public = self.analyst = "127.0.0.1:0"
+        self.start()
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it (again, on the ports it had) and wait until it is healthy."""
+        self.process = self.launch()
+        give_up = time.monotonic() + START_PATIENCE_S
+        while not self._is_healthy():
+            assert self.process.poll() is None, f"serve ended with {self.process.returncode}:\n{self.log_text}"
+            assert time.monotonic() < give_up, f"serve is not healthy:\n{self.log_text}"
+            time.sleep(POLL_S)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start one more `serve` on the same data and ports, without waiting for anything."""
+        options = ["--data", str(self.data), "--workers", str(self._workers)]
+        options += ["--public", self.public, "--analyst", self.analyst]
+        options += ["--config", str(self._config)] if self._config else []
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "collector", "serve", *options],
+                cwd=ROOT,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """Tell it to stop, as an operator would, and assert that all of it ended well and in time."""
+        children = self.children()
+        self.process.terminate()
+        self._ended(children, expected=0)
+
+    def kill_supervisor(self) -> list[int]:
+        """SIGKILL the supervisor; returns the pids its children had."""
+        children = self.children()
+        self.process.kill()
+        self.process.wait()
+        return children
+
+    def restart(self) -> None:
+        """Stop it, if it still runs, and start it on the same data and ports."""
+        if self.process.poll() is None:
+            self.stop()
+        self.start()
+
+    def kill(self, role: Role, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to a child of that role (the first worker); returns its pid."""
+        pid = self.children(role)[0]
+        os.kill(pid, number)
+        return pid
+
+    def sweep(self) -> None:
+        """Leave nothing running, whatever happened before."""
+        for pid in [self.process.pid, *self.children()]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+
+    def children(self, role: Role | None = None) -> list[int]:
+        """The pids of its living children, of one role or all, oldest first."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+                command = (stat.parent / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            is_child = int(parent) == self.process.pid and state != "Z" and b"child" in command
+            if is_child and (role is None or role.encode() in command):
+                found.append(int(stat.parent.name))
+        return sorted(found)
+
+    @property
+    def log_text(self) -> str:
+        """Everything it said, over all starts."""
+        return self.log_file.read_text("utf-8", "replace")
+
+    # --- the public port ----------------------------------------------------------------------------------------------
+
+    def post(self, events: object, headers: Mapping[str, str] | None = None) -> Reply:
+        """Send an event, a list of events, or bytes as they are."""
+        body = events if isinstance(events, bytes) else orjson.dumps(events)
+        return self.request("POST", "/v1/events", body, {"Content-Type": "application/json", **(headers or {})})
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """One request to the public port on a connection of its own."""
+        return call(self.public, method, path, body, headers)
+
+    # --- the analyst port ---------------------------------------------------------------------------------------------
+
+    def ask(self, report: str, **parameters: str | int) -> dict[str, Any]:
+        """The answer to a report; parameters as in the API (`from_` and `to` for the days)."""
+        reply = self.ask_raw(report, **parameters)
+        assert reply.status == 200, reply
+        answer: dict[str, Any] = reply.json
+        return answer
+
+    def ask_raw(self, report: str, **parameters: str | int) -> Reply:
+        """What the analyst port says to a question, good or bad."""
+        query = urlencode({name.rstrip("_"): value for name, value in parameters.items()})
+        return self.analyst_request(f"/api/v1/reports/{report}?{query}")
+
+    def analyst_request(self, path: str, token: str | None = TOKEN) -> Reply:
+        """GET something of the analyst port."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return call(self.analyst, "GET", path, None, headers)
+
+    def metrics(self) -> dict[str, float]:
+        """Every series by its name as Prometheus writes it, e.g. collector_events_refused_total{code="not_json"}."""
+        reply = self.analyst_request("/metrics")
+        assert reply.status == 200, reply
+        return {
+            _series(sample.name, sample.labels): sample.value
+            for family in text_string_to_metric_families(reply.body.decode())
+            for sample in family.samples
+        }
+
+    def counted(self, name: str) -> int:
+        """A counter added up over its labels; `name` without collector_ and _total."""
+        series = f"collector_{name}_total"
+        return int(sum(value for key, value in self.metrics().items() if key.partition("{")[0] == series))
+
+    def wait_loaded(self, events: int, patience_s: float = 20.0) -> None:
+        """Wait until so many events of this start are verified in the database."""
+        eventually(lambda: self.counted("events_loaded") >= events, f"{events} events loaded", patience_s)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _is_healthy(self) -> bool:
+        try:
+            holder = orjson.loads((self.data / "lock").read_bytes())
+            if holder["pid"] != self.process.pid or not holder["public"]:
+                return False
+            self.public, self.analyst = holder["public"], holder["analyst"]
+            return self.request("GET", "/healthz").status == 200
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
+
+    def _ended(self, children: Sequence[int], *, expected: int) -> None:
+        try:
+            status = self.process.wait(STOP_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.sweep()
+            raise AssertionError(f"serve did not end in time:\n{self.log_text}") from None
+        assert status == expected, self.log_text
+        assert not [pid for pid in children if is_alive(pid)]
+        assert "Traceback" not in self.log_text, self.log_text
+
+
+def call(
+    address: str, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """One HTTP request on a connection of its own."""
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    try:
+        connection.request(method, path, body, dict(headers or {}))
+        response = connection.getresponse()
+        return Reply(response.status, {name.lower(): text for name, text in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+def eventually(promise: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:
+    """Wait for something another process does; fails by the name of what did not come."""
+    give_up = time.monotonic() + patience_s
+    while not promise():
+        assert time.monotonic() < give_up, f"not within {patience_s:g} s: {what}"
+        time.sleep(POLL_S)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process still runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    inside = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return f"{name}{{{inside}}}" if inside else name
