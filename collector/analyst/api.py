@@ -1,0 +1,149 @@
+"""The analyst port's routes: the catalogue of reports, questions about them, and the collector's own metrics.
+
+    GET /api/v1/reports            what may be asked                                    bearer token
+    GET /api/v1/reports/{report}   one question (stats/question.py), JSON or CSV        bearer token
+    GET /metrics                   Prometheus text                                      anyone
+
+/metrics needs no token: scrapers rarely can send one, and its series are a fixed set of operational totals, none of a
+property, a value or a caller. The engine is only ever touched through `run_blocking`, in the thread that owns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+
+from collector.analyst.access import Rule, guard, refusal, set_headers
+from collector.analyst.table import to_csv
+from collector.analyst.tokens import Tokens
+from collector.catalogue.declarations import Declarations
+from collector.metrics import CONTENT_TYPE
+from collector.stats.answer import Answer, Answers
+from collector.stats.question import BadQuestion, NoSuchReport
+
+ANSWER_PATIENCE_S = 30  # a query may take 10 s, and others may be before it
+MAX_WAITING = 32
+
+
+class RunBlocking(Protocol):
+    """Runs a plain function in the engine's thread."""
+
+    def __call__(self, ask: Callable[[], Answer], /) -> Awaitable[Answer]: ...
+
+
+class Api:
+    """The routes' handlers."""
+
+    def __init__(self, answers: Answers, metrics_text: Callable[[], bytes], run_blocking: RunBlocking) -> None:
+        self._answers = answers
+        self._metrics_text = metrics_text
+        self._run_blocking = run_blocking
+        self._catalogue = orjson.dumps(catalogue(answers.declarations))
+        self._waiting = 0
+
+    async def reports(self, request: web.Request) -> web.Response:
+        """The catalogue."""
+        return _json(self._catalogue)
+
+    async def report(self, request: web.Request) -> web.Response:
+        """One answer, or 400 with the parameter and the rule it breaks."""
+        try:
+            question = self._answers.read(request.match_info["report"], request.query.items())
+        except BadQuestion as bad:
+            said = {"error": {"parameter": bad.parameter, "rule": bad.rule}}
+            return _json(orjson.dumps(said), status=404 if isinstance(bad, NoSuchReport) else 400)
+        if self._waiting >= MAX_WAITING:
+            return refusal(503)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(ANSWER_PATIENCE_S):
+                answer = await self._run_blocking(lambda: self._answers.ask(question))
+        finally:
+            self._waiting -= 1
+        if question.format == "csv":
+            disposition = f'attachment; filename="{question.report.name}.csv"'
+            return web.Response(
+                body=body_of(answer),
+                headers={"Content-Type": "text/csv; charset=utf-8; header=present", "Content-Disposition": disposition},
+            )
+        return _json(body_of(answer))
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """What the collector says about itself."""
+        async with asyncio.timeout(ANSWER_PATIENCE_S):
+            text = await asyncio.to_thread(self._metrics_text)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
+
+
+def build_app(
+    answers: Answers, tokens: Tokens, metrics_text: Callable[[], bytes], run_blocking: RunBlocking
+) -> web.Application:
+    """The analyst port's application; its runner has access_log=None and the limits of the door."""
+    api = Api(answers, metrics_text, run_blocking)
+    routes = {
+        "/api/v1/reports": (Rule.TOKEN, api.reports),
+        "/api/v1/reports/{report}": (Rule.TOKEN, api.report),
+        "/metrics": (Rule.ANYONE, api.metrics),
+    }
+    rules = {path: rule for path, (rule, _) in routes.items()}
+    app = web.Application(middlewares=[guard(tokens, rules)], client_max_size=1)
+    for path, (_, handler) in routes.items():
+        app.router.add_get(path, handler, allow_head=False)
+    app.on_response_prepare.append(set_headers)
+    return app
+
+
+def catalogue(declarations: Declarations) -> dict[str, Any]:
+    """Everything that may be asked, and what it means."""
+    dimensions = declarations.dimensions
+    return {
+        "threshold": declarations.threshold,
+        "reports": [
+            {
+                "name": report.name,
+                "question": report.question,
+                "by": [
+                    {"name": name, "class": dimensions[name].whose, "tells": dimensions[name].tells}
+                    for name in report.by
+                ],
+                "grain": report.grain,
+                "measures": report.measures,
+                "amount": report.amount,
+                "kinds": report.kinds,
+            }
+            for report in declarations.reports.values()
+        ],
+    }
+
+
+def body_of(answer: Answer) -> bytes:
+    """The answer as it was asked for, JSON or CSV."""
+    if answer.question.format == "csv":
+        return to_csv(answer.columns, answer.rows)
+    return orjson.dumps(_table(answer))
+
+
+def _table(answer: Answer) -> dict[str, Any]:
+    question = answer.question
+    table: dict[str, Any] = {
+        "report": question.report.name,
+        "property": question.property_id,
+        "from": question.first,
+        "to": question.last,
+        "columns": answer.columns,
+        "rows": answer.rows,
+        "totals": answer.totals,
+        "threshold": answer.threshold,
+        "notes": answer.notes,
+    }
+    if answer.as_of:
+        table["as_of"] = answer.as_of
+    return table
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")

@@ -1,0 +1,132 @@
+"""The folded rows of every day of a range: the only thing answers are made of.
+
+Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged.
+Reports without a dimension of theirs are folded as they stand now; the others through the live fold (live.py).
+Networks and firsts end here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from collector.catalogue.reports import Report
+from collector.cell import Counters
+from collector.clock import Clock
+from collector.fold import Entry, Row, bound, fold_day, summed
+from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
+
+DayNode = tuple[int, int]
+Crowds = dict[DayNode, int]
+
+DAYS_AT_ONCE = 64  # bounds what one look at the warehouse brings into memory: 5,000 values a day at most
+
+
+class Reading(Protocol):
+    """What stats asks of the warehouse. Days are whole days since 1970-01-01 UTC, both inclusive."""
+
+    def cells(
+        self, report: Report, property_id: str, from_day: int, to_day: int, /
+    ) -> Iterable[tuple[int, tuple[str, ...], int, int, Counters]]:
+        """Every cell: (bucket in epoch seconds, dimension values, node, epoch, counters)."""
+        ...
+
+    def bounds(self, property_id: str, from_day: int, to_day: int, /) -> Iterable[tuple[int, int, str, int, int, int]]:
+        """Per day, node, report and epoch: the largest networks of a cell of that day, and the sum of firsts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldedPart:
+    """One node's part of one bucket. `as_of` is when it was folded, if it comes from a live fold."""
+
+    bucket: int
+    node: int
+    rows: Sequence[Row]
+    epochs: frozenset[int]
+    as_of: float | None
+
+
+class FoldedDays:
+    """Folds what the warehouse holds, day by day."""
+
+    def __init__(self, reading: Reading, clock: Clock, k: int, live_fold_s: float) -> None:
+        self._reading = reading
+        self._clock = clock
+        self._k = k
+        self._live = LiveFolds(k, live_fold_s)
+
+    def of(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
+        """The parts of every day from `first` to `last` (days since 1970-01-01) that has any event."""
+        if not report.by:
+            # An undimensioned total is always shown: there is nothing in it to single anyone out by.
+            yield from self._now(report, property_id, first, last, {})
+            return
+        crowds, present = self._crowds(report, property_id, first, last)
+        if report.theirs:
+            yield from self._theirs(report, property_id, present, crowds)
+            return
+        for some in _some({day for day, _ in present}):
+            yield from self._now(report, property_id, some[0], some[-1], crowds)
+
+    def _crowds(self, report: Report, property_id: str, first: int, last: int) -> tuple[Crowds, set[DayNode]]:
+        """The largest bound of any report per day and node, and where this report has cells at all."""
+        crowds: defaultdict[DayNode, int] = defaultdict(int)
+        present: set[DayNode] = set()
+        for day, node, name, _, largest, firsts in self._reading.bounds(property_id, first, last):
+            crowds[day, node] = max(crowds[day, node], largest, firsts)
+            if name == report.name:
+                present.add((day, node))
+        return crowds, present
+
+    def _now(self, report: Report, property_id: str, first: int, last: int, crowds: Crowds) -> Iterator[FoldedPart]:
+        """Parts as they stand now: for reports of ours, which may be asked as often as one likes."""
+        parts: defaultdict[tuple[int, int], list[Entry]] = defaultdict(list)
+        for bucket, values, node, epoch, counters in self._reading.cells(report, property_id, first, last):
+            parts[bucket, node].append((values, epoch, counters))
+        for (bucket, node), entries in parts.items():
+            crowd = crowds.get((bucket // DAY_S, node), 0) if report.by else self._k
+            made = self._fold(report, entries, crowd)
+            yield FoldedPart(bucket=bucket, node=node, rows=made.rows, epochs=made.epochs, as_of=None)
+
+    def _theirs(self, report: Report, property_id: str, present: set[DayNode], crowds: Crowds) -> Iterator[FoldedPart]:
+        """Parts from folds that stand, and from new ones where they may be made."""
+        now = self._clock.now()
+        to_make: set[DayNode] = set()
+        for day, node in sorted(present):
+            kept = self._live.standing(FoldKey(report.name, property_id, day, node), now, crowds[day, node])
+            if kept is None:
+                to_make.add((day, node))
+            else:
+                yield _part(day, node, kept)
+        for some in _some({day for day, _ in to_make}):
+            parts: defaultdict[DayNode, list[Entry]] = defaultdict(list)
+            for bucket, values, node, epoch, counters in self._reading.cells(report, property_id, some[0], some[-1]):
+                if (bucket // DAY_S, node) in to_make:
+                    parts[bucket // DAY_S, node].append((values, epoch, counters))
+            for (day, node), entries in parts.items():
+                made = self._fold(report, entries, crowds[day, node])
+                self._live.keep(FoldKey(report.name, property_id, day, node), made)
+                yield _part(day, node, made)
+
+    def _fold(self, report: Report, entries: list[Entry], crowd: int) -> Fold:
+        cells = summed(entries)
+        # The cells may be a moment younger than the bounds.
+        crowd = max(crowd, bound(cells))
+        return Fold(
+            rows=tuple(fold_day(cells, report.theirs, self._k, crowd=crowd)),
+            at=self._clock.now(),
+            crowd=crowd,
+            epochs=frozenset(epoch for _, epoch, _ in cells),
+        )
+
+
+def _some(days: set[int]) -> Iterator[list[int]]:
+    ordered = sorted(days)
+    return (ordered[start : start + DAYS_AT_ONCE] for start in range(0, len(ordered), DAYS_AT_ONCE))
+
+
+def _part(day: int, node: int, fold: Fold) -> FoldedPart:
+    return FoldedPart(bucket=day * DAY_S, node=node, rows=fold.rows, epochs=fold.epochs, as_of=fold.at)
