@@ -7,28 +7,30 @@ signal to stop, and takes apart in the reverse order.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 import uvloop
 from aiohttp import web
 
-from collector.analyst.api import build_app
+from collector.analyst.api import body_of, build_app
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
 from collector.clock import Clock, SystemClock
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
+from collector.data_folder import DataFolder
 from collector.door.caller import Callers
 from collector.door.receive import Receiver
 from collector.door.server import BACKLOG, Door
 from collector.door.tally import Tally
-from collector.errors import Code, Unavailable
+from collector.errors import Code, Misconfigured
 from collector.inherited import Inherited
 from collector.loader import Loader
 from collector.log import log, loop_exception_handler, web_logger
@@ -38,25 +40,21 @@ from collector.reduce.reducer import Reducer
 from collector.reduce.region import Region
 from collector.reduce.sender import Senders
 from collector.settings import Settings
-from collector.spool.reader import SpoolReader
 from collector.spool.segment import owned, recover, segment_name, worker_folder
 from collector.spool.writer import SpoolWriter
 from collector.stats.answer import Answers
-from collector.warehouse.embedded import close_embedded, open_embedded
+from collector.stats.question import BadQuestion
+from collector.warehouse.embedded import Embedded, open_embedded
 from collector.warehouse.reading import Reading
 from collector.warehouse.tables import create_tables
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from clickhouse_connect.driver.client import Client
 
 Result = TypeVar("Result")
 
 LOAD_EVERY_S = 0.2
-RETRY_LOAD_S = 2.0
 UPKEEP_EVERY_S = 30.0
 SHUTDOWN_S = 5.0
+DATABASE = "clickhouse"
+SPOOL = "spool"
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
@@ -69,8 +67,20 @@ def run_child(role: str, inherited: Inherited) -> None:
     uvloop.run(main(settings, inherited, clock))
 
 
-def answer_offline(settings: Settings, report: str, parameters: dict[str, str]) -> dict[str, Any]:
-    """Answer one question while no server runs; the caller holds the data directory. Spooled events are loaded first."""
+def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
+    """The body that answers a question while no server runs; what is spooled is loaded first. Raises Misconfigured."""
+    declarations = read_declarations()
+    os.environ["TMPDIR"] = str(folder.tmp)
+    folder.tmp.mkdir(mode=0o700, exist_ok=True)
+    with open_embedded(folder.path / DATABASE) as engine:
+        loader = _loader(folder.path, folder.node(), declarations, engine, Metrics(declarations.kinds, Code))
+        while loader.load_ready():
+            pass
+        answers = _answers(settings, declarations, engine, SystemClock())
+        try:
+            return body_of(answers.ask(answers.read(report, parameters.items())))
+        except BadQuestion as bad:
+            raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
 
 
 async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> None:
@@ -78,7 +88,7 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
     stop = _stop_signal()
     declarations = read_declarations()
     memory = SharedMemory(inherited.memory_fd)
-    folder = worker_folder(settings.data / "spool", inherited.worker)
+    folder = worker_folder(settings.data / SPOOL, inherited.worker)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with owned(folder, wait=True):
         if cut := recover(folder):
@@ -115,8 +125,7 @@ def _door(
     receiver = Receiver(
         callers=Callers(settings.trusted_proxies, settings.forwarded_header),
         kinds=Kinds(declarations, settings.registry),
-        senders=Senders(_region(settings), platforms),
-        reducer=Reducer(declarations, settings.registry),
+        reducer=Reducer(declarations, settings.registry, Senders(_region(settings), platforms)),
         marks=marks,
         spool=spool,
         clock=clock,
@@ -141,3 +150,68 @@ async def _keep_up(marks: Marks, memory: SharedMemory, metrics: Metrics, clock: 
             slot = memory.slot(day)
             metrics.filter_fill(name, slot.fill_ratio() if slot else 0.0)
         await asyncio.sleep(UPKEEP_EVERY_S)
+
+
+async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> None:
+    """The warehouse process: the engine, the loader in one thread of it, questions in another, the analyst port."""
+    stop = _stop_signal()
+    declarations = read_declarations()
+    metrics = Metrics(declarations.kinds, Code)
+    with (
+        open_embedded(settings.data / DATABASE) as engine,
+        ThreadPoolExecutor(1, "load") as loading,
+        ThreadPoolExecutor(1, "ask") as asking,
+    ):
+        loader = _loader(settings.data, inherited.node, declarations, engine, metrics)
+        answers = _answers(settings, declarations, engine, clock)
+        tokens = Tokens(settings.data, settings.analyst_token)
+
+        def run_blocking(ask: Callable[[], Result]) -> Awaitable[Result]:
+            return asyncio.get_running_loop().run_in_executor(asking, ask)
+
+        async with _analyst_port(build_app(answers, tokens, metrics.exposition, run_blocking), inherited):
+            load = asyncio.create_task(_load(loader, loading))
+            log.info("answering analysts")
+            await stop.wait()
+            load.cancel()
+
+
+def _loader(data: Path, node: str, declarations: Declarations, engine: Embedded, metrics: Metrics) -> Loader:
+    client = engine.writer()
+    create_tables(client)
+    return Loader(data, declarations=declarations, client=client, node=int(node, 16), metrics=metrics)
+
+
+def _answers(settings: Settings, declarations: Declarations, engine: Embedded, clock: Clock) -> Answers:
+    reading = Reading(engine.reader())
+    return Answers(declarations, settings.registry, reading, clock, settings.live_fold_s)
+
+
+@asynccontextmanager
+async def _analyst_port(app: web.Application, inherited: Inherited) -> AsyncIterator[None]:
+    runner = web.AppRunner(
+        app, access_log=None, logger=web_logger, keepalive_timeout=15, max_line_size=8190, shutdown_timeout=SHUTDOWN_S
+    )
+    await runner.setup()
+    await web.SockSite(runner, inherited.listener(), backlog=BACKLOG).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _load(loader: Loader, loading: ThreadPoolExecutor) -> None:
+    """Load what is ready, again at once while there is more."""
+    loop = asyncio.get_running_loop()
+    while True:
+        if not await loop.run_in_executor(loading, loader.load_ready):
+            await asyncio.sleep(LOAD_EVERY_S)
+
+
+def _stop_signal() -> asyncio.Event:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(loop_exception_handler)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -17,7 +17,7 @@ MAX_DIMENSIONS = 3
 
 
 class CellKey(NamedTuple):
-    """Which cell. `bucket` is the epoch second its hour or day begins at; `values` has one entry per dimension of the report."""
+    """Which cell. `bucket` is the epoch second its hour or day begins at, `values` those of the report's dimensions."""
 
     report: str
     property: str

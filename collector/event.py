@@ -15,7 +15,7 @@ class Event(NamedTuple):
     """One reduced event.
 
     hour   whole hours since 1970-01-01T00:00Z
-    facts  one value per name of the kind's layout (catalogue/reports.py): a bucket, a flag, a number, or None if not given
+    facts  one value per name of the kind's layout (catalogue/layout.py): bucket, flag, number, or None if not given
     id     the event's own random UUID, made by its client, so that a retry counts once; None if it has none
     """
 

@@ -18,7 +18,17 @@ NOON_S = DAY * DAY_S + DAY_S / 2
 
 
 def hit(path: str, country: str = "DE", *, day: int = DAY, hour: int = 12) -> Event:
-    facts: tuple[Fact, ...] = (True, path, "(direct)", *("(unknown)",) * 3, country, "linux", "desktop", "firefox", "de")
+    facts: tuple[Fact, ...] = (
+        True,
+        path,
+        "(direct)",
+        *("(unknown)",) * 3,
+        country,
+        "linux",
+        "desktop",
+        "firefox",
+        "de",
+    )
     return Event("page_hit", "www.example.org", day * 24 + hour, facts)
 
 

@@ -39,7 +39,9 @@ RECORDS = st.lists(
 
 
 def records_of(frame: Frame) -> list[Record]:
-    return [tuple(tuple(part) if isinstance(part, list) else part for part in row) for row in orjson.loads(frame.payload)]
+    return [
+        tuple(tuple(part) if isinstance(part, list) else part for part in row) for row in orjson.loads(frame.payload)
+    ]
 
 
 @given(st.lists(RECORDS, max_size=5))
@@ -115,7 +117,9 @@ async def test_every_concurrent_append_is_read_back_once(tmp_path: Path) -> None
     for wave in range(20):
         await asyncio.gather(*(writer.append([(event(f"/{wave}/{n}"), 0)]) for n in range(20)))
     writer.close()
-    found = [record.event.facts[1] for segment in segments(tmp_path) for record in reader(tmp_path).read(segment).records]
+    found = [
+        record.event.facts[1] for segment in segments(tmp_path) for record in reader(tmp_path).read(segment).records
+    ]
     assert sorted(map(str, found)) == sorted(f"/{wave}/{n}" for wave in range(20) for n in range(20))
     assert len(segments(tmp_path)) > 1
     assert all(segment.closed for segment in segments(tmp_path))

@@ -14,7 +14,7 @@ _VOCABULARIES = {"values", "registered", "pattern"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dimension:
-    """One dimension: exactly one of `values` (closed), `registered` (closed by configuration), `pattern` (open) is set."""
+    """One dimension; one of `values` (closed), `registered` (closed by configuration), `pattern` (open) is set."""
 
     name: str
     whose: Literal["ours", "theirs"]
@@ -30,7 +30,9 @@ class Dimension:
 
 
 def read_dimensions(text: dict[str, Any]) -> dict[str, Dimension]:
-    """Build the dimensions of a parsed buckets.toml; raises Misconfigured for one without a class, meaning or single vocabulary."""
+    """The dimensions of a parsed buckets.toml; raises Misconfigured where class, meaning or vocabulary is wrong."""
+    if unknown := text.keys() - {"reserved", "dimension"}:
+        raise Misconfigured(f"buckets.toml: unknown key {min(unknown)}")
     return {name: _dimension(name, entry) for name, entry in text["dimension"].items()}
 
 

@@ -26,7 +26,7 @@ _PACKAGE = Path(__file__).parent.parent
 class Declarations:
     """Everything declared in schemas/.
 
-    digest  16 hex digits over the reports and vocabularies: marks are only meaningful under the digest they were made with
+    digest  16 hex digits over reports and vocabularies: marks have a meaning only under the digest they were made with
     """
 
     threshold: int

@@ -64,9 +64,7 @@ def layouts_of(
     return {kind: _layout(kind, reports, kinds.get(kind, {}).get("properties", {}), dimensions) for kind in counted}
 
 
-def _layout(
-    kind: str, reports: dict[str, Report], fields: dict[str, Any], dimensions: dict[str, Dimension]
-) -> Layout:
+def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimensions: dict[str, Dimension]) -> Layout:
     names: dict[str, Role] = {}
 
     def role_of(name: str) -> Role:

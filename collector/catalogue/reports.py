@@ -19,7 +19,7 @@ _COUNT_KEYS = {"kind", "add", "when", "of"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """One rule: an event of `kind` for which every condition of `when` holds adds 1, or its number `of`, to a counter."""
+    """One rule: an event of `kind` for which all conditions of `when` hold adds 1, or its number `of`, to a counter."""
 
     kind: str
     add: Literal["events", "amount"]
@@ -66,7 +66,9 @@ class Report:
 
 
 def read_reports(text: dict[str, Any], dimensions: dict[str, Dimension]) -> tuple[int, dict[str, Report]]:
-    """Build the threshold k and the reports of a parsed reports.toml; raises Misconfigured where one cannot be what it says."""
+    """The threshold k and the reports of a parsed reports.toml; raises Misconfigured where one cannot be as it says."""
+    if unknown := text.keys() - {"threshold", "report"}:
+        raise Misconfigured(f"reports.toml: unknown key {min(unknown)}")
     threshold = text["threshold"]
     if type(threshold) is not int or threshold < THRESHOLD_FLOOR:
         raise Misconfigured(f"reports.toml: threshold must be a whole number of at least {THRESHOLD_FLOOR}")

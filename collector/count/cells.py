@@ -14,7 +14,7 @@ HOUR_S = 3600
 
 
 class Cells:
-    """Adds events up. `days` holds, per UTC day (days since 1970-01-01), its cells; `events` how many events each day has."""
+    """Adds events up: `days` holds the cells of each UTC day (days since 1970-01-01), `events` how many it has."""
 
     def __init__(self, layouts: dict[str, Layout]) -> None:
         self._layouts = layouts
@@ -22,7 +22,10 @@ class Cells:
         self.events: dict[int, int] = {}
 
     def add(self, event: Event, marks: int, epoch: int) -> None:
-        """Count one event in every cell it touches. With marks 0 (late, or made under other declarations) it adds events and amount only."""
+        """Count one event in every cell it touches.
+
+        With marks 0 (late, or made under other declarations) it adds events and amount only.
+        """
         facts, hour = event.facts, event.hour
         day = hour // HOURS_PER_DAY
         cells = self.days.get(day)

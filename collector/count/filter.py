@@ -71,9 +71,7 @@ class SharedMemory:
         self._days = tuple(view[_PAGE * (1 + i) : _PAGE * (1 + i) + 8].cast("Q") for i in (0, 1))
         self._keys = tuple(view[_PAGE * (1 + i) + 8 : _PAGE * (1 + i) + 8 + KEY_BYTES] for i in (0, 1))
         start = 3 * _PAGE
-        self._words = tuple(
-            view[start + i * _FILTER_BYTES : start + (i + 1) * _FILTER_BYTES].cast("Q") for i in (0, 1)
-        )
+        self._words = tuple(view[start + i * _FILTER_BYTES : start + (i + 1) * _FILTER_BYTES].cast("Q") for i in (0, 1))
         self._slots: list[DaySlot | None] = [None, None]
 
     @classmethod

@@ -21,18 +21,15 @@ _INGEST_HEADERS = "Access-Control-Allow-Origin: *\r\nCache-Control: no-store\r\n
 
 
 class Answer(web.StreamResponse):
-    """A complete answer that can be sent any number of times. Close it with `closing` where the connection must end."""
+    """A complete answer that can be sent any number of times; `closing` is its twin that ends the connection."""
 
-    def __init__(self, status: int, body: bytes = b"", content_type: str = "application/json", more: str = "") -> None:
+    def __init__(self, status: int, head: str, body: bytes = b"", *, keep_alive: bool = True) -> None:
         super().__init__(status=status)
-        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{_INGEST_HEADERS}{more}"
-        if status != HTTPStatus.NO_CONTENT:
-            head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
-            head += "X-Content-Type-Options: nosniff\r\n"
         self._body = body
-        self._open = head.encode() + b"\r\n"
-        self._closing = head.encode() + b"Connection: close\r\n\r\n"
-        self._keeps_alive = True
+        self._head = f"{head}\r\n" if keep_alive else f"{head}Connection: close\r\n\r\n"
+        self._sent = self._head.encode() + body
+        self._keeps_alive = keep_alive
+        self._without_close = head
 
     @property
     def keep_alive(self) -> bool:
@@ -41,27 +38,31 @@ class Answer(web.StreamResponse):
 
     def closing(self) -> Answer:
         """The same answer, after which the connection is closed."""
-        twin = Answer.__new__(Answer)
-        web.StreamResponse.__init__(twin, status=self.status)
-        twin._body, twin._open, twin._closing = self._body, self._closing, self._closing
-        twin._keeps_alive = False
-        return twin
+        return Answer(self.status, self._without_close, self._body, keep_alive=False) if self._keeps_alive else self
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send the whole answer; without a body to HEAD."""
         transport = request.transport
         if transport is None:
             raise ConnectionResetError
-        transport.write(self._open if request.method == "HEAD" else self._open + self._body)
+        transport.write(self._head.encode() if request.method == "HEAD" else self._sent)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to send."""
 
 
+def answer(status: int, body: bytes = b"", content_type: str = "application/json", more: str = "") -> Answer:
+    """Make an answer; `more` is further header lines, each with its line end."""
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{_INGEST_HEADERS}{more}"
+    if status != HTTPStatus.NO_CONTENT:
+        head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\nX-Content-Type-Options: nosniff\r\n"
+    return Answer(status, head, body)
+
+
 def json_answer(status: int, value: Any, more: str = "") -> Answer:
     """An answer with a JSON body."""
-    return Answer(status, orjson.dumps(value), more=more)
+    return answer(status, orjson.dumps(value), more=more)
 
 
 def error(status: int, code: str, message: str, field: str | None = None, more: str = "") -> Answer:
@@ -69,13 +70,14 @@ def error(status: int, code: str, message: str, field: str | None = None, more: 
     return json_answer(status, {"error": {"code": code, "field": field, "message": message}}, more)
 
 
-COUNTED = Answer(204)
-GIF = Answer(
+COUNTED = answer(204)
+GIF = answer(
     200,
-    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;",
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,"
+    b"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;",
     content_type="image/gif",
 )
-PREFLIGHT = Answer(
+PREFLIGHT = answer(
     204,
     more="Access-Control-Allow-Methods: POST, GET, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
     "Access-Control-Max-Age: 86400\r\n",

@@ -15,7 +15,8 @@ from collector.door.answers import BAD_GZIP, BAD_REQUEST, TIMEOUT, TOO_LARGE, UN
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 5
-_TYPES = ("application/json", "text/plain", "")
+# text/plain is what sendBeacon sends without a preflight, the form type what `curl -d` says of any body
+_TYPES = frozenset({"application/json", "text/plain", "application/x-www-form-urlencoded", ""})
 _GZIP = 16 + zlib.MAX_WBITS
 
 

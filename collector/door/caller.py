@@ -75,12 +75,12 @@ class Callers:
         return address
 
     def _is_trusted(self, address: bytes) -> bool:
-        version, number = (4 if len(address) == 4 else 6), int.from_bytes(address, "big")
+        version, number = (4 if len(address) == len(_NOWHERE) else 6), int.from_bytes(address, "big")
         return any(version == net[0] and number & net[2] == net[1] for net in self._trusted)
 
 
 def packed(text: str) -> bytes | None:
-    """An address as 4 or 16 bytes, an IPv4-mapped one as 4; None for anything else. Takes a port, brackets and a zone off."""
+    """An address as 4 or 16 bytes, an IPv4-mapped one as 4, without port, brackets and zone; None for anything else."""
     try:
         return socket.inet_pton(socket.AF_INET, text)
     except (OSError, ValueError):

@@ -21,7 +21,7 @@ from collector.door.tally import Tally
 from collector.errors import Refused, Unavailable
 from collector.metrics import Reason
 from collector.reduce.reducer import Reducer
-from collector.reduce.sender import Sender, Senders
+from collector.reduce.sender import Sender
 from collector.spool.writer import Marked, SpoolWriter
 
 MAX_EVENTS = 100
@@ -35,7 +35,6 @@ class Receiver:
         *,
         callers: Callers,
         kinds: Kinds,
-        senders: Senders,
         reducer: Reducer,
         marks: Marks,
         spool: SpoolWriter,
@@ -44,7 +43,6 @@ class Receiver:
     ) -> None:
         self._callers = callers
         self._kinds = kinds
-        self._senders = senders
         self._reducer = reducer
         self._marks = marks
         self._spool = spool
@@ -74,7 +72,7 @@ class Receiver:
     async def _count(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:
         """Count each event that can be, wait until all of them are durable, and say which were refused."""
         now_s = self._clock.now()
-        sender = self._senders.of(caller.address, caller.agent, caller.hints, caller.accept_language)
+        sender = self._reducer.sender(caller.address, caller.agent, caller.hints, caller.accept_language)
         accepted: list[Marked] = []
         rejected: list[dict[str, Any]] = []
         for index, value in enumerate(sent):
@@ -83,9 +81,7 @@ class Receiver:
                     accepted.append(marked)
             except Refused as refused:
                 self._tally.refused(refused.code)
-                rejected.append(
-                    {"index": index, "code": refused.code, "field": refused.field, "message": refused.rule}
-                )
+                rejected.append({"index": index, "code": refused.code, "field": refused.field, "message": refused.rule})
         if accepted:
             try:
                 await self._spool.append(accepted)
@@ -113,9 +109,13 @@ class Receiver:
 
 
 def _not_counted(fields: dict[str, Any], caller: Caller, sender: Sender) -> Reason | None:
-    """Why a good event is not counted, before anything is derived from its caller's address."""
+    """Why a good event is not counted, before anything is derived from its caller's address.
+
+    Bots are a matter of websites: a product's events come from programs, whose HTTP libraries look like bots, and
+    which say `test` themselves when they are automation.
+    """
     if fields.get("test"):
         return "test"
     if caller.opted_out:
         return "opt_out"
-    return "bot" if sender.platform.bot else None
+    return "bot" if "site" in fields and sender.platform.bot else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -149,7 +150,7 @@ class _Protocol(web.RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """What aiohttp calls for a request it cannot parse, and for errors outside the handler."""
-        return BAD_REQUEST if status < 500 else BROKEN
+        return BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else BROKEN
 
 
 class _Server(web.Server):

@@ -1,7 +1,7 @@
 """What the door counted since the last tenth of a second, on its way to the metrics.
 
 A Prometheus counter that several processes share costs 1.2 us to add to, a dictionary 0.1 us: so a request adds here,
-and `flush` hands sums on. A worker killed in between loses a tenth of a second of its numbers about itself, never an event.
+and `flush` hands sums on. A worker killed in between loses a tenth of a second of its own numbers, never an event.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collector.cell import OTHER, UNKNOWN
 from collector.event import Event, Fact
 from collector.reduce.moment import hour_of
 from collector.reduce.page import Page, Pages, campaign_value
-from collector.reduce.sender import Sender
+from collector.reduce.sender import Sender, Senders
 from collector.reduce.source import Source, Sources
 
 Fields = dict[str, Any]
@@ -38,7 +38,8 @@ Getter = Callable[[Told, Sender], Fact]
 class Reducer:
     """Reduces events; one per worker."""
 
-    def __init__(self, declarations: Declarations, registry: Registry) -> None:
+    def __init__(self, declarations: Declarations, registry: Registry, senders: Senders) -> None:
+        self.sender = senders.of
         self._products = registry.products
         self._languages = declarations.dimensions["language"].values or frozenset()
         self._pages = Pages(registry)
@@ -62,7 +63,7 @@ class Reducer:
         return Told(fields, site, page, source)
 
     def reduce(self, told: Told, sender: Sender, now_s: float) -> Event:
-        """The event as it goes on: buckets, flags and numbers in its kind's order. Nothing of the sender but buckets."""
+        """The event as it goes on: buckets, flags and numbers in its kind's order; of the sender only buckets."""
         fields = told.fields
         kind = fields["kind"]
         return Event(
@@ -102,7 +103,7 @@ class Reducer:
         return version if version in self._products[told.property].versions else OTHER
 
 
-_REDUCED = {"version", "first", "utm_source", "utm_medium", "utm_campaign"}  # fields that are not kept as they were sent
+_REDUCED = {"version", "first", "utm_source", "utm_medium", "utm_campaign"}  # fields not kept as they were sent
 
 
 def _first(told: Told, sender: Sender) -> Fact:

@@ -77,5 +77,5 @@ class Senders:
         self.platforms = platforms
 
     def of(self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str) -> Sender:
-        """The sender behind an address (packed), a User-Agent, its low-entropy hints (platform, mobile) and Accept-Language."""
+        """The sender with this packed address, User-Agent, low-entropy hints (platform, mobile) and Accept-Language."""
         return Sender(address, agent, hints, accept_language, self)

@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a segment holds. `damaged` counts the bytes that belong to no whole frame, `dropped` events of kinds no longer declared."""
+    """What a segment holds. `damaged` = bytes of no whole frame, `dropped` = events of kinds no longer declared."""
 
     records: list[Record]
     damaged: int
@@ -70,15 +70,15 @@ class SpoolReader:
         rows: list[list[Any]] = orjson.loads(frame.payload)
         if frame.digest == self._digest:
             return [
-                Record(Event(row[0], row[1], row[2], tuple(row[3]), row[5] if len(row) > 5 else None), row[4])
-                for row in rows
+                Record(Event(kind, property_id, hour, tuple(facts), *id_), marks)
+                for kind, property_id, hour, facts, marks, *id_ in rows
             ]
         names: dict[str, list[str]] = orjson.loads((self._spool / (frame.digest + LAYOUT)).read_bytes())
         return [self._remapped(row, names) for row in rows]
 
     def _remapped(self, row: list[Any], names: dict[str, list[str]]) -> Record | None:
-        layout = self._layouts.get(row[0])
+        kind, property_id, hour, facts, _, *id_ = row
+        layout = self._layouts.get(kind)
         if layout is None:
             return None
-        facts = layout.remap(names[row[0]], row[3])
-        return Record(Event(row[0], row[1], row[2], facts, row[5] if len(row) > 5 else None), 0)
+        return Record(Event(kind, property_id, hour, layout.remap(names[kind], facts), *id_), 0)

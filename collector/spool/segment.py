@@ -64,7 +64,7 @@ def segments(spool: Path) -> list[Segment]:
 
 @contextmanager
 def owned(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Own a worker's directory for the block; yields whether it could be had. With `wait` it blocks until it is free."""
+    """Own a worker's directory for the block; yields whether it could be had. With `wait` it waits until it is free."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         try:

@@ -13,6 +13,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +66,7 @@ class SpoolWriter:
         self._thread.start()
 
     def append(self, marked: list[Marked]) -> asyncio.Future[None]:
-        """Append events as one: the future is done when all of them are on disk, or raises Unavailable and none counts."""
+        """Append events as one: the future is done once all are on disk, or raises Unavailable and none counts."""
         future = self._loop.create_future()
         records, waiting = self._group
         for event, marks in marked:
@@ -86,7 +88,7 @@ class SpoolWriter:
         group, self._group = self._group, _Group([], [])
         self._groups.put(group)
 
-    def _committed(self, group: _Group, error: bool) -> None:
+    def _committed(self, group: _Group, *, error: bool) -> None:
         for future in group.waiting:
             if not future.done():
                 if error:
@@ -109,7 +111,7 @@ class SpoolWriter:
                 self._rotate()
                 return
             error = self._write(group.records)
-            self._loop.call_soon_threadsafe(self._committed, group, error)
+            self._loop.call_soon_threadsafe(partial(self._committed, group, error=error))
             if self._file and (self._file.seconds_left() <= 0 or self._file.size >= MAX_SEGMENT_BYTES):
                 self._rotate()
 
@@ -128,10 +130,8 @@ class SpoolWriter:
     def _rotate(self) -> None:
         if self._file is None:
             return
-        try:
+        with suppress(OSError):  # it stays open on disk and is recovered at the next start, its frames safe until then
             self._file.close()
-        except OSError:
-            pass  # it stays open on disk and is recovered at the next start; its frames are safe where they are
         self._file = None
 
 
