@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from aiohttp import ClientResponse, ClientSession, web
 from collector.analyst.api import build_app
 from collector.analyst.tokens import Tokens, operator_token
 from collector.catalogue.declarations import read_declarations
-from collector.errors import Misconfigured, Unavailable
+from collector.errors import Unavailable
 from collector.stats.answer import Answer, Answers
 from tests.memory_reading import REGISTRY, SITE, MemoryReading, SteppedClock, seconds
 
@@ -276,45 +275,3 @@ async def test_a_failure_is_told_without_its_reason(port: Port) -> None:
         response = await port.get(PAGES)
         assert response.status == status
         assert await json_of(response) == {"error": {"code": code}}
-
-
-# --- the tokens themselves --------------------------------------------------------------------------------------------
-
-
-def test_of_a_created_token_only_its_hash_is_kept_in_private_files(tmp_path: Path) -> None:
-    tokens = Tokens(tmp_path, None)
-    token = tokens.create("report-mailer")
-    assert len(token) >= 43
-    assert tokens.admits(token)
-    entries = orjson.loads((tmp_path / "tokens.json").read_bytes())
-    assert [entry.keys() for entry in entries] == [{"name", "sha256", "created"}]
-    assert token.encode() not in (tmp_path / "tokens.json").read_bytes()
-    for name in ("operator.token", "tokens.json"):
-        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
-
-
-def test_the_operators_token_is_made_once(tmp_path: Path) -> None:
-    Tokens(tmp_path, None)
-    token = operator_token(tmp_path)
-    assert Tokens(tmp_path, None).admits(token)
-    assert operator_token(tmp_path) == token
-
-
-@pytest.mark.parametrize("name", ["", "two words", "x" * 65, "../x", "taken"])
-def test_a_token_has_a_plain_name_of_its_own(tmp_path: Path, name: str) -> None:
-    tokens = Tokens(tmp_path, None)
-    tokens.create("taken")
-    with pytest.raises(Misconfigured):
-        tokens.create(name)
-
-
-@pytest.mark.parametrize("token", ["", "x" * 31, "x" * 201, "x" * 31 + "\n", "x" * 31 + "ä", " " * 32])
-def test_a_token_of_the_environment_that_is_too_weak_or_odd_stops_the_start(tmp_path: Path, token: str) -> None:
-    with pytest.raises(Misconfigured):
-        Tokens(tmp_path, token)
-
-
-def test_a_damaged_operators_token_stops_the_start(tmp_path: Path) -> None:
-    (tmp_path / "operator.token").write_bytes(b"")
-    with pytest.raises(Misconfigured):
-        Tokens(tmp_path, None)

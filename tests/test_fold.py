@@ -132,6 +132,7 @@ def test_no_value_of_theirs_is_named_for_under_k_networks_and_no_rest_beside_one
     for table in tables():
         rows = fold(table.entries, table.theirs, K)
         assert broken_promises(table, rows) == []
+        assert len({row.values for row in rows}) == len(rows)
         named += sum(any(value != OTHER for value in row.values[DIMENSIONS - table.theirs :]) for row in rows)
     assert named > TABLES  # the tables are of a size at which there is something to name
 

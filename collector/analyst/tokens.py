@@ -91,6 +91,7 @@ def operator_token(data: Path) -> str:
     path = data / _OPERATOR
     try:
         if not path.exists():
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _alone(data):
                 if not path.exists():
                     write_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
