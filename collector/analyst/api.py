@@ -25,7 +25,7 @@ from collector.metrics import CONTENT_TYPE
 from collector.stats.answer import Answer, Answers
 from collector.stats.question import BadQuestion, NoSuchReport
 
-ANSWER_PATIENCE_S = 30  # a query may take 10 s, and others may be before it
+ANSWER_PATIENCE_S = 25  # a query may take 10 s, and others may be before it; the commands wait 30
 MAX_WAITING = 32
 
 
