@@ -136,9 +136,9 @@ class Loader:
         for segment in ready[:MAX_SEGMENTS]:
             try:
                 contents = self._spool.read(segment)
-            except OSError as error:
+            except (OSError, ValueError, LookupError) as error:  # the disk's, or whole frames of another make
                 self._spoken_for.add(segment.name)  # passed over until the files are looked at anew
-                log.critical("a segment cannot be read", segment=segment.name, error=error.errno)
+                log.critical("a segment cannot be read", segment=segment.name, error=type(error).__name__)
                 continue
             if contents.damaged or contents.dropped:
                 log.error(

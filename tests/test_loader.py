@@ -198,6 +198,19 @@ def test_frames_of_other_declarations_tell_events_but_not_who_was_new(client: Cl
     assert rows(client, place.node, "pages", "d1, sum(events), sum(visitors), sum(firsts)") == [("/old", 1, 0, 0)]
 
 
+def test_a_segment_that_cannot_be_understood_stays_and_the_others_go_on(client: Client, place: Place) -> None:
+    name = segment_name(place.node, 0, 1, 900)
+    folder = worker_folder(place.data / "spool", 0)
+    folder.mkdir(parents=True)
+    strange = folder / (name + CLOSED)
+    strange.write_bytes(encode(name, 0, b"\2" * 8, [("page_hit", "www.example.org", HOUR, ["/"], 0)]))  # no layout
+    place.write([(hit("/a"), 0)])
+    loader = place.loader(client)
+    assert loader.load_ready() == 1
+    assert loader.load_ready() == 0
+    assert place.files() == [strange.name]
+
+
 def test_a_damaged_frame_costs_itself_only(client: Client, place: Place) -> None:
     path = place.write(*[[(hit(f"/{n}"), 0)] for n in range(5)])
     data = bytearray(path.read_bytes())

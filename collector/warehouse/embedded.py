@@ -52,10 +52,14 @@ class Embedded:
         self._clients.append(client)
         return client
 
+    def cancel(self) -> None:
+        """End running queries, so that their threads can be joined; inserts are let finish. From any thread."""
+        with suppress(Error):  # then they end by themselves: readers are bounded by QUERY_TIME_S
+            self.writer().command("KILL QUERY WHERE query NOT LIKE 'KILL%' AND query NOT LIKE 'INSERT%' SYNC")
+
     def close(self) -> None:
         """End running queries, then close every client: exiting with a query running crashes the engine."""
-        with suppress(Error):  # then closing waits for them; readers are bounded by QUERY_TIME_S
-            self.writer().command("KILL QUERY WHERE query NOT LIKE 'KILL%' AND query NOT LIKE 'INSERT%' SYNC")
+        self.cancel()
         while self._clients:
             self._clients.pop().close()
 
