@@ -18,16 +18,18 @@ from typing import Any, ParamSpec
 import click
 import orjson
 
+from collector.analyst.tokens import Tokens
 from collector.assembly import answer_offline, run_child
 from collector.catalogue.declarations import read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations
 from collector.clock import SystemClock
-from collector.data_folder import hold, holder_of
+from collector.data_folder import PRIVATE, hold, holder_of
 from collector.errors import Misconfigured
 from collector.inherited import Inherited
 from collector.log import configure, log
 from collector.settings import EXAMPLE, Settings, read_settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve
+from collector.tools import replay
 from collector.tools.client import Unanswered, ask, reachable
 from collector.tools.table import render
 
@@ -96,7 +98,10 @@ def collector() -> None:
 @_settings_options(*_OPTIONS)
 @_plainly
 def serve_command(**flags: str | None) -> None:
-    """Receive events and answer questions, until SIGTERM or Ctrl-C."""
+    """Receive events and answer questions, until SIGTERM or Ctrl-C.
+
+    COLLECTOR_ANALYST_TOKEN may hold one more token that reads every property (32 to 200 printable ASCII characters).
+    """
     settings = _read(flags)
 
     def announce(public: str, analyst: str) -> None:
@@ -117,16 +122,16 @@ def check(**flags: str | None) -> None:
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
-        raise click.ClickException(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {folder}")
+        raise click.ClickException(f"{folder}: problems: {len(problems)}")
     click.echo(
-        f"{folder}: {len(declarations.kinds)} kinds, {len(declarations.dimensions)} dimensions,"
-        f" {len(declarations.reports)} reports, threshold {declarations.threshold}: fine"
+        f"{folder}: fine (kinds: {len(declarations.kinds)}, dimensions: {len(declarations.dimensions)},"
+        f" reports: {len(declarations.reports)}, threshold: {declarations.threshold})"
     )
     settings = _read(flags)
     registry = settings.registry
     click.echo(
-        f"{settings.config or f'the built-in example ({EXAMPLE})'}: {len(registry.sites)} sites,"
-        f" {len(registry.products)} products, {len(registry.links)} links, {len(registry.downloads)} downloads: fine"
+        f"{settings.config or f'the built-in example, {EXAMPLE}'}: fine (sites: {len(registry.sites)},"
+        f" products: {len(registry.products)}, links: {len(registry.links)}, downloads: {len(registry.downloads)})"
     )
 
 
@@ -138,7 +143,7 @@ def check(**flags: str | None) -> None:
 @click.option("--interval", type=click.Choice(["hour", "day", "week", "month"]), help="Length of a row's time.")
 @click.option("--by", metavar="DIM,DIM", help="Dimensions to tell apart, as the report declares them.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most rows to show; totals are never cut.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="Default: table")
 @_settings_options("config", "data", "analyst")
 @_plainly
 def query(report: str, form: str, **given: Any) -> None:
@@ -152,6 +157,33 @@ def query(report: str, form: str, **given: Any) -> None:
     parameters["format"] = "csv" if form == "csv" else "json"
     answer = _answer(_read(flags), report, parameters, analyst_given=bool(flags["analyst"]))
     click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
+
+
+@collector.group()
+def token() -> None:
+    """Tokens for analysts and their programs."""
+
+
+@token.command("create")
+@click.argument("name")
+@_settings_options("config", "data")
+@_plainly
+def create_token(name: str, **flags: str | None) -> None:
+    """Make a token called NAME that reads every property. It is shown once, and works at once."""
+    data = _read(flags).data
+    data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    click.echo(Tokens(data, None).create(name))
+    click.echo("Keep it: it is not shown again. Send it as  Authorization: Bearer TOKEN", err=True)
+
+
+@collector.command("replay")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", required=True, metavar="URL", help="The public port, as http://127.0.0.1:8080")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Hits per second. Default: all.")
+@click.option("--connections", type=click.IntRange(1, 1000), default=8, show_default=True, help="At the same time.")
+def replay_command(file: Path, to: str, rate: float | None, connections: int) -> None:
+    """Send the recorded page hits of FILE (tab-separated) to a collector, and tell what became of them."""
+    sys.exit(replay.run(file, to, rate, connections))
 
 
 @collector.command(hidden=True)
@@ -209,7 +241,7 @@ def _answer(settings: Settings, report: str, parameters: dict[str, str], *, anal
         holder = holder_of(settings.data)
         return _ask(settings, holder.analyst if holder else str(settings.analyst), report, parameters)
     try:
-        return answer_offline(settings, report, parameters)
+        return answer_offline(settings, folder, report, parameters)
     finally:
         folder.release()
 
@@ -227,5 +259,5 @@ def _ask(settings: Settings, address: str, report: str, parameters: dict[str, st
     except Unanswered as error:
         raise Misconfigured(f"{error}. Is the collector running? Start it with: collector serve") from None
     if reply.status != HTTPStatus.OK:
-        raise Misconfigured(f"refused: {reply.reason}")
+        raise Misconfigured(reply.reason)
     return reply.body

@@ -27,6 +27,7 @@ from collector.durable import write_durably
 from collector.errors import Misconfigured
 
 PRIVATE = 0o700
+_OTHERS = 0o077
 LOCK_PATIENCE_S = 10.0
 _POLL_S = 0.05
 
@@ -59,6 +60,11 @@ class DataFolder:
     def metrics(self) -> Path:
         """Where the processes of this start keep their counters."""
         return self.path / "metrics"
+
+    def node(self) -> str:
+        """The node's name; a data directory that was never served from has one made."""
+        path = self.path / "node"
+        return str(orjson.loads(path.read_bytes())["node"]) if path.exists() else self.begin_epoch()[0]
 
     def begin_epoch(self) -> tuple[str, int]:
         """The node's name and an epoch that was never used before, durable when this returns."""
@@ -95,7 +101,11 @@ class DataFolder:
 
 
 def hold(data: Path, patience_s: float = LOCK_PATIENCE_S) -> DataFolder:
-    """Become the owner of a data directory, created if absent; after `patience_s` raises Misconfigured that says who is."""
+    """Own a data directory, created if absent; after `patience_s` raises Misconfigured that says who is.
+
+    Every file this process and its children make from now on is readable by their user only.
+    """
+    os.umask(_OTHERS)
     try:
         data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         fd = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

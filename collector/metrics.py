@@ -46,7 +46,6 @@ class Metrics:
         self._not_counted = {reason: not_counted.labels(reason) for reason in REASONS}
         self._bodies = {status: bodies.labels(str(status)) for status in BODY_STATUSES}
         self._other_bodies = bodies.labels(OTHER_STATUS)
-        self._spooled = Counter("collector_spool_events", "Events made durable", registry=registry)
         self._groups = Counter("collector_spool_groups", "Commit groups made durable", registry=registry)
         self._write_s = Histogram(
             "collector_spool_write_seconds",
@@ -89,10 +88,9 @@ class Metrics:
         """Count requests refused whole, by the status they got; a status outside the closed list is "other"."""
         self._bodies.get(status, self._other_bodies).inc(bodies)
 
-    def spooled(self, events: int, seconds: float) -> None:
-        """Count a commit group of so many events that took so long to become durable."""
+    def spooled(self, seconds: float) -> None:
+        """Count a commit group that took so long to become durable."""
         self._groups.inc()
-        self._spooled.inc(events)
         self._write_s.observe(seconds)
 
     def loaded(self, events: int) -> None:

@@ -36,7 +36,6 @@ LONGEST_WAIT_S = 5.0
 # An exit with 0 or by SIGTERM is mostly the whole group being told to end: wait that long for our own signal.
 OWN_SIGNAL_S = 0.05
 EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h: another start would fail the same way
-_PRIVATE_UMASK = 0o077
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +174,6 @@ def serve(settings: Settings, clock: Clock, announce: Callable[[str, str], None]
 
     `announce` is called with the public and the analyst address once both ports are bound.
     """
-    os.umask(_PRIVATE_UMASK)
     _raise_file_limit()
     folder = hold(settings.data)
     try:

@@ -26,7 +26,8 @@ COMPLAINTS = {
     "a library with its own handler": "logging.getLogger('own').addHandler(logging.StreamHandler())\n"
     "configure('DEBUG'); logging.getLogger('own').error(ADDRESS)",
     "our own exception": "try: raise RuntimeError(ADDRESS, AGENT)\nexcept RuntimeError: log.exception('loading waits')",
-    "a chained exception": "try:\n try: raise ValueError(ADDRESS)\n except ValueError as e: raise OSError(AGENT) from e\n"
+    "a chained exception": "try:\n"
+    " try: raise ValueError(ADDRESS)\n except ValueError as e:\n  raise OSError(AGENT) from e\n"
     "except OSError: log.exception('loading waits')",
     "a warning": "warnings.warn(ADDRESS); warnings.warn(AGENT, DeprecationWarning)",
     "a thread": "def f(): raise ValueError(ADDRESS)\nt = threading.Thread(target=f, name=AGENT); t.start(); t.join()",

@@ -29,9 +29,9 @@ class Reply(NamedTuple):
         if self.status == HTTPStatus.UNAUTHORIZED:
             return "the token is not accepted there"
         try:
-            said = orjson.loads(self.body)
-            return str(said.get("message") or said.get("error") or self.status)
-        except (ValueError, AttributeError):
+            error = orjson.loads(self.body)["error"]
+            return f"{error['parameter']}: {error['rule']}"
+        except (ValueError, KeyError, TypeError):
             return f"status {self.status}"
 
 

@@ -23,7 +23,7 @@ def render(answer: Mapping[str, Any]) -> str:
     lines = [f"{answer['report']} of {answer['property']}, {answer['from']} to {answer['to']}", ""]
     lines += [_line(cells, widths, to_the_right) for cells in (columns, rule, *rows, rule, totals)]
     others = [f"{name} {_shown(value)}" for name, value in answer["totals"].items() if name not in columns]
-    lines += [f"total {', '.join(others)}"] if others else []
+    lines += [f"in total also: {', '.join(others)}"] if others else []
     lines += ["", *(f"* {note}" for note in answer.get("notes", ()))] if answer.get("notes") else []
     lines += [f"* as of {answer['as_of']}"] if answer.get("as_of") else []
     return "\n".join(line.rstrip() for line in lines) + "\n"
