@@ -21,7 +21,7 @@ class Cells:
         self.days: dict[int, dict[CellKey, Counters]] = {}
         self.events: dict[int, int] = {}
 
-    def add(self, event: Event, marks: int, epoch: int) -> None:
+    def add(self, event: Event, marks: int, epoch: int, times: int = 1) -> None:
         """Count one event in every cell it touches.
 
         With marks 0 (late, or made under other declarations) it adds events and amount only.
@@ -31,7 +31,7 @@ class Cells:
         cells = self.days.get(day)
         if cells is None:
             cells = self.days[day] = {}
-        self.events[day] = self.events.get(day, 0) + 1
+        self.events[day] = self.events.get(day, 0) + times
         for line in self._layouts[event.kind].lines:
             if line.touches(facts):
                 report = line.report
@@ -41,13 +41,13 @@ class Cells:
                 if counters is None:
                     counters = cells[key] = Counters()
                 events, amount = line.increments(facts)
-                counters.events += events
-                counters.amount += amount
+                counters.events += events * times
+                counters.amount += amount * times
                 if marks:
                     if marks & VISITOR:
-                        counters.visitors += 1
+                        counters.visitors += times
                     if marks & NETWORK:
-                        counters.networks += 1
+                        counters.networks += times
                     if marks & FIRST:
-                        counters.firsts += 1
+                        counters.firsts += times
             marks >>= BITS_PER_LINE
