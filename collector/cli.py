@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -108,7 +109,7 @@ def serve_command(**flags: str | None) -> None:
         click.echo(_start_lines(settings, public, analyst), err=True)
 
     if not serve(settings, SystemClock(), announce):
-        sys.exit(1)
+        raise click.ClickException("a process could not run as configured; it said why above")
 
 
 @collector.command()
@@ -225,10 +226,18 @@ def _start_lines(settings: Settings, public: str, analyst: str) -> str:
             *lines,
             f"           configured by       the built-in example ({EXAMPLE}): give your own with --config",
             "Try it: send an event, and see it counted within seconds",
-            f"  curl http://{reachable(public)}/v1/events -d '{event}'",
-            f"  collector query traffic --property www.example.org{found}",
+            f"  curl -A Mozilla/5.0 http://{reachable(public)}/v1/events -d '{event}'",  # curl's own agent is a bot's
+            f"  {_own_name()} query traffic --property www.example.org{found}",
         ]
     )
+
+
+def _own_name() -> str:
+    """How this command is called again from the same shell."""
+    called = sys.argv[0]
+    if called.endswith("__main__.py"):
+        return f"{shlex.quote(sys.executable)} -m collector"
+    return "collector" if shutil.which("collector") == called else shlex.quote(called)
 
 
 def _answer(settings: Settings, report: str, parameters: dict[str, str], *, analyst_given: bool) -> bytes:
@@ -239,7 +248,9 @@ def _answer(settings: Settings, report: str, parameters: dict[str, str], *, anal
         folder = hold(settings.data, patience_s=0.0)
     except Misconfigured:
         holder = holder_of(settings.data)
-        return _ask(settings, holder.analyst if holder else str(settings.analyst), report, parameters)
+        if holder is None or not holder.analyst:
+            raise  # it starts, or is another command that works there
+        return _ask(settings, holder.analyst, report, parameters)
     try:
         return answer_offline(settings, folder, report, parameters)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 from collector.data_folder import hold
 from collector.errors import Misconfigured
+from tests.requires import needs
 from tests.stack import ROOT, TOKEN, Reply, Stack, eventually, is_alive
 
 HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/"}
@@ -42,6 +44,16 @@ def test_it_says_where_everything_is_and_how_to_begin(running: Stack) -> None:
     ):
         assert told in running.log_text
     assert TOKEN not in running.log_text
+
+
+def test_what_it_says_to_try_works_as_it_stands(start_stack: Callable[..., Stack]) -> None:
+    needs("curl")
+    stack = start_stack()
+    send, ask = re.findall(r"^  (\S.*)$", stack.log_text, re.MULTILINE)
+    subprocess.run(["sh", "-c", f"{send} --silent --fail"], check=True, timeout=20)
+    stack.wait_loaded(1)
+    told = subprocess.run(["sh", "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20)
+    assert ["1", "1", "1"] in [line.split() for line in told.stdout.splitlines()]
 
 
 def test_healthy_means_that_events_are_accepted_and_analysts_are_heard(running: Stack) -> None:
@@ -216,6 +228,15 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence(tmp_path: Path) -> No
     told = _serve("--data", str(tmp_path), "--workers", "0")
     assert told.returncode == 1
     assert told.stderr == "Error: --workers: is a whole number from 1 to 64\n"
+
+
+def test_what_only_a_child_finds_wrong_stops_the_start_too(tmp_path: Path) -> None:
+    (tmp_path / "geo.mmdb").write_bytes(b"no database")
+    ports = ("--public", "127.0.0.1:0", "--analyst", "127.0.0.1:0")
+    told = _serve("--data", str(tmp_path / "data"), "--geoip-db", str(tmp_path / "geo.mmdb"), *ports)
+    assert told.returncode == 1
+    assert "geo.mmdb" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_unknown_variables_are_warned_about(start_stack: Callable[..., Stack]) -> None:
