@@ -56,6 +56,8 @@ def configure(level: str) -> None:
     sys.unraisablehook = _unraisable
     threading.excepthook = _uncaught_in_thread
     warnings.showwarning = _warning
+    # Of a socket left open it shows the peer, and at the interpreter's end nobody can cut it any more.
+    warnings.simplefilter("ignore", ResourceWarning)
 
 
 def loop_exception_handler(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:

@@ -178,10 +178,11 @@ def serve(settings: Settings, clock: Clock, announce: Callable[[str, str], None]
     folder = hold(settings.data)
     try:
         held = _take(settings, folder, clock)
-        public, analyst = _address_of(held.public), _address_of(held.analyst)
-        folder.listening(public, analyst)
-        announce(public, analyst)
-        return asyncio.run(_run(settings, held, clock))
+        with held.public, held.analyst:
+            public, analyst = _address_of(held.public), _address_of(held.analyst)
+            folder.listening(public, analyst)
+            announce(public, analyst)
+            return asyncio.run(_run(settings, held, clock))
     finally:
         folder.release()
 
