@@ -48,7 +48,7 @@ COMPLAINTS = {
     "a slow callback": "async def m():\n def slow(a): time.sleep(0.2)\n"
     " asyncio.get_running_loop().call_soon(slow, ADDRESS); await asyncio.sleep(0.3)\nasyncio.run(m())",
     "a socket left open at the end": "s = socket.create_server((ADDRESS_OF_MINE, 0))\n"
-    "c = socket.create_connection(s.getsockname())\nsys.modules['__main__'].keep = c; log.error('end')",
+    "sys.keep = socket.create_connection(s.getsockname(), source_address=(ADDRESS_OF_MINE, 0)); log.error('end')",
     "a coroutine nobody awaited": "async def f(a): return a\nf(ADDRESS); gc.collect()",
     "an uncaught exception": "raise ValueError(ADDRESS, AGENT)",
     "an uncaught group": "raise ExceptionGroup(ADDRESS, [ValueError(AGENT)])",
