@@ -25,7 +25,7 @@ class Answer(web.StreamResponse):
 
     def __init__(self, status: int, head: str, body: bytes = b"", *, keep_alive: bool = True) -> None:
         super().__init__(status=status)
-        self._body = body
+        self._content = body
         self._head = f"{head}\r\n" if keep_alive else f"{head}Connection: close\r\n\r\n"
         self._sent = self._head.encode() + body
         self._keeps_alive = keep_alive
@@ -38,7 +38,7 @@ class Answer(web.StreamResponse):
 
     def closing(self) -> Answer:
         """The same answer, after which the connection is closed."""
-        return Answer(self.status, self._without_close, self._body, keep_alive=False) if self._keeps_alive else self
+        return Answer(self.status, self._without_close, self._content, keep_alive=False) if self._keeps_alive else self
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send the whole answer; without a body to HEAD."""
@@ -85,7 +85,7 @@ PREFLIGHT = answer(
 HEALTHY = json_answer(200, {"status": "ok"})
 
 BAD_REQUEST = error(400, "bad_request", "the request is not well-formed HTTP/1.1").closing()
-UPGRADE = error(400, "bad_request", "upgrades are not offered").closing()
+OTHER_PROTOCOL = error(400, "bad_request", "only HTTP/1.1 and HTTP/1.0 are spoken here").closing()
 NOT_JSON = error(400, "not_json", "the body is a JSON object or an array of at most 100 objects")
 BAD_GZIP = error(400, "bad_gzip", "the body is not one whole gzip stream")
 NOT_FOUND = error(404, "not_found", "there is nothing here")

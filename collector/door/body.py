@@ -34,14 +34,18 @@ async def read_body(request: web.BaseRequest) -> bytes:
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _TYPES:
         raise BodyRefused(UNSUPPORTED)
     length = headers.get("Content-Length")
-    if length is not None and int(length) > MAX_BODY_BYTES:
+    if length is None:
+        if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":  # nothing else is decoded here
+            raise BodyRefused(BAD_REQUEST)
+    elif int(length) > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)
     content = request.content
     body = content.read_nowait() if content.is_eof() else await _read_slowly(request)
     if len(body) > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)
-    encoding = headers.get("Content-Encoding")
-    return body if encoding is None else _inflate(body, encoding)
+    if "Content-Encoding" not in headers:
+        return body
+    return _inflate(body, ",".join(headers.getall("Content-Encoding")))
 
 
 async def _read_slowly(request: web.BaseRequest) -> bytes:

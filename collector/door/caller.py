@@ -1,4 +1,4 @@
-"""Who is calling: address, agent, hints and the wish not to be counted. Never leaves the door.
+"""Who is calling: address, agent, hints and whether to count it at all. Never leaves the door.
 
 A Caller cannot be printed or pickled, and nothing behind `reduce` has a field for it. Forwarding headers are believed
 only from configured proxies, one configured header, counted from the right (privacy.md A3).
@@ -23,16 +23,24 @@ AGENT_CHARACTERS = 400
 class Caller:
     """One request's sender, as the wire has it: packed address (4 or 16 bytes) and the headers that are read at all."""
 
-    __slots__ = ("accept_language", "address", "agent", "hints", "opted_out")
+    __slots__ = ("accept_language", "address", "agent", "hints", "opted_out", "prefetches")
 
     def __init__(
-        self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str, *, opted_out: bool
+        self,
+        address: bytes,
+        agent: str,
+        hints: tuple[str, str],
+        accept_language: str,
+        *,
+        opted_out: bool,
+        prefetches: bool,
     ) -> None:
         self.address = address
         self.agent = agent
         self.hints = hints
         self.accept_language = accept_language
         self.opted_out = opted_out
+        self.prefetches = prefetches
 
     def __repr__(self) -> str:
         return "<caller>"
@@ -58,6 +66,7 @@ class Callers:
             (header("Sec-CH-UA-Platform", ""), header("Sec-CH-UA-Mobile", "")),
             header("Accept-Language", ""),
             opted_out=header("Sec-GPC") == "1" or header("DNT") == "1",
+            prefetches="prefetch" in (header("Sec-Purpose") or header("Purpose") or ""),
         )
 
     def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:

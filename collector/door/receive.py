@@ -118,4 +118,6 @@ def _not_counted(fields: dict[str, Any], caller: Caller, sender: Sender) -> Reas
         return "test"
     if caller.opted_out:
         return "opt_out"
+    if caller.prefetches:
+        return "prefetch"
     return "bot" if "site" in fields and sender.platform.bot else None

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from collector.catalogue.registry import Registry
@@ -24,8 +24,8 @@ from collector.door.answers import (
     METHOD_NOT_ALLOWED,
     MISDIRECTED,
     NOT_FOUND,
+    OTHER_PROTOCOL,
     PREFLIGHT,
-    UPGRADE,
     Answer,
 )
 from collector.door.body import BodyRefused
@@ -41,6 +41,7 @@ MAX_HEADERS = 64
 LINGER_S = 1
 SHUTDOWN_S = 5
 BACKLOG = 2048
+_VERSIONS = (HttpVersion11, HttpVersion10)  # the parser lets 0.9 and 2.0 pass, too
 UNINSTALL_FIELDS = {"product": "product", "v": "version", "os": "os", "age": "age", "reason": "reason", "id": "id"}
 
 
@@ -81,6 +82,9 @@ class Door:
         self._flushing = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
 
     async def _answer(self, request: web.BaseRequest) -> Answer:
+        if request.protocol.writing_paused and request.transport:  # 64 KiB of answers that nobody reads
+            request.transport.abort()
+            raise ConnectionResetError
         try:
             answer = await self._route(request)
         except BodyRefused as refused:
@@ -96,8 +100,8 @@ class Door:
         return answer.closing()
 
     async def _route(self, request: web.BaseRequest) -> Answer:
-        if "Upgrade" in request.headers:
-            return UPGRADE
+        if "Upgrade" in request.headers or request.version not in _VERSIONS:
+            return OTHER_PROTOCOL
         if self._hosts and request.host.partition(":")[0].lower() not in self._hosts:
             return MISDIRECTED
         methods = self._routes.get(request.rel_url.raw_path)
