@@ -47,8 +47,8 @@ COMPLAINTS = {
     " l.call_soon(lambda a: 1 / 0, ADDRESS); await asyncio.sleep(0.01)\nasyncio.run(m())",
     "a slow callback": "async def m():\n def slow(a): time.sleep(0.2)\n"
     " asyncio.get_running_loop().call_soon(slow, ADDRESS); await asyncio.sleep(0.3)\nasyncio.run(m())",
-    "a socket left open at the end": "s = socket.create_server((ADDRESS_OF_MINE, 0))\n"
-    "sys.keep = socket.create_connection(s.getsockname(), source_address=(ADDRESS_OF_MINE, 0)); log.error('end')",
+    "a socket left open at the end": "import builtins\ns = socket.create_server((ADDRESS_OF_MINE, 0))\n"
+    "builtins.keep = socket.create_connection(s.getsockname(), source_address=(ADDRESS_OF_MINE, 0)); log.error('end')",
     "a coroutine nobody awaited": "async def f(a): return a\nf(ADDRESS); gc.collect()",
     "an uncaught exception": "raise ValueError(ADDRESS, AGENT)",
     "an uncaught group": "raise ExceptionGroup(ADDRESS, [ValueError(AGENT)])",
