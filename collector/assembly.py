@@ -7,6 +7,7 @@ signal to stop, and takes apart in the reverse order.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -107,6 +108,8 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
         )
         marks = Marks(declarations.layouts, memory)
         door = _door(settings, declarations, marks, spool, clock, metrics)
+        gc.collect()
+        gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
         await door.open(inherited.listener())
         upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
         log.info("accepting events", worker=inherited.worker)

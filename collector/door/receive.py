@@ -72,12 +72,14 @@ class Receiver:
     async def _count(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:
         """Count each event that can be, wait until all of them are durable, and say which were refused."""
         now_s = self._clock.now()
-        sender = self._reducer.sender(caller.address, caller.agent, caller.hints, caller.accept_language)
+        sender = None  # of who opted out nothing is derived
+        if not caller.opted_out:
+            sender = self._reducer.sender(caller.address, caller.agent, caller.hints, caller.accept_language)
         accepted: list[Marked] = []
         rejected: list[dict[str, Any]] = []
         for index, value in enumerate(sent):
             try:
-                if marked := self._event(value, caller, sender, now_s):
+                if marked := self._event(value, sender, now_s):
                     accepted.append(marked)
             except Refused as refused:
                 self._tally.refused(refused.code)
@@ -93,31 +95,27 @@ class Receiver:
             return COUNTED
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
 
-    def _event(self, value: object, caller: Caller, sender: Sender, now_s: float) -> Marked | None:
-        """Validate, reduce and mark one event; None if it is not to be counted. Raises Refused."""
+    def _event(self, value: object, sender: Sender | None, now_s: float) -> Marked | None:
+        """Validate, reduce and mark one event; None if it is not to be counted. Raises Refused.
+
+        Bots are a matter of websites: a product's events come from programs, whose HTTP libraries look like bots, and
+        which say `test` themselves when they are automation.
+        """
         told = self._reducer.read(self._kinds.parse(value))
-        if reason := _not_counted(told.fields, caller, sender):
-            self._tally.not_counted(reason, 1)
-            return None
-        event = self._reducer.reduce(told, sender, now_s)
-        slot = self._marks.slot(event.hour)
-        return event, self._marks.of(event, sender.seeds(slot), slot) if slot else 0
+        reason: Reason
+        if told.fields.get("test"):
+            reason = "test"
+        elif sender is None:
+            reason = "opt_out"
+        elif sender.platform.bot and "site" in told.fields:
+            reason = "bot"
+        else:
+            event = self._reducer.reduce(told, sender, now_s)
+            slot = self._marks.slot(event.hour)
+            return event, self._marks.of(event, sender.seeds(slot), slot) if slot else 0
+        self._tally.not_counted(reason, 1)
+        return None
 
     def _refused_body(self, answer: Answer) -> Answer:
         self._tally.refused_body(answer.status)
         return answer
-
-
-def _not_counted(fields: dict[str, Any], caller: Caller, sender: Sender) -> Reason | None:
-    """Why a good event is not counted, before anything is derived from its caller's address.
-
-    Bots are a matter of websites: a product's events come from programs, whose HTTP libraries look like bots, and
-    which say `test` themselves when they are automation.
-    """
-    if fields.get("test"):
-        return "test"
-    if caller.opted_out:
-        return "opt_out"
-    if caller.prefetches:
-        return "prefetch"
-    return "bot" if "site" in fields and sender.platform.bot else None

@@ -1,7 +1,8 @@
 """What a caller becomes: a country, a platform, a language, and two keyed seeds.
 
-A Sender lives as long as its request. Each bucket is worked out when an event first asks for it, once for all events of
-the request. It cannot be printed or pickled: the address is still in it.
+A Sender lives as long as its request and is made of callers who did not opt out only. The country and the seeds are
+worked out when an event first asks, once for all events of the request. It cannot be printed or pickled: the address is
+still in it.
 """
 
 from __future__ import annotations
@@ -21,17 +22,13 @@ _VISITOR_BYTES = {4: 4, 16: 8}  # /32 and /64
 class Sender:
     """The buckets and seeds of one caller, for one request."""
 
-    __slots__ = ("_accept_language", "_address", "_agent", "_country", "_hints", "_platform", "_seeds", "_tables")
+    __slots__ = ("_accept_language", "_address", "_country", "_region", "_seeds", "platform")
 
-    def __init__(
-        self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str, tables: Senders
-    ) -> None:
+    def __init__(self, address: bytes, platform: Platform, accept_language: str, region: Region) -> None:
         self._address = address
-        self._agent = agent
-        self._hints = hints
         self._accept_language = accept_language
-        self._tables = tables
-        self._platform: Platform | None = None
+        self._region = region
+        self.platform = platform
         self._country: str | None = None
         self._seeds: tuple[int, Seeds] | None = None
 
@@ -42,17 +39,10 @@ class Sender:
         raise TypeError("a sender is not stored")
 
     @property
-    def platform(self) -> Platform:
-        """System, device, browser, and whether it is a bot."""
-        if self._platform is None:
-            self._platform = self._tables.platforms.of(self._agent, *self._hints)
-        return self._platform
-
-    @property
     def country(self) -> str:
         """Country of the address's network."""
         if self._country is None:
-            self._country = self._tables.region.country(self._address)
+            self._country = self._region.country(self._address)
         return self._country
 
     def language(self, known: frozenset[str]) -> str:
@@ -73,9 +63,9 @@ class Senders:
     """Makes senders; holds the tables they look things up in. Built once per worker."""
 
     def __init__(self, region: Region, platforms: Platforms) -> None:
-        self.region = region
-        self.platforms = platforms
+        self._region = region
+        self._platforms = platforms
 
     def of(self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str) -> Sender:
         """The sender with this packed address, User-Agent, low-entropy hints (platform, mobile) and Accept-Language."""
-        return Sender(address, agent, hints, accept_language, self)
+        return Sender(address, self._platforms.of(agent, *hints), accept_language, self._region)
