@@ -73,13 +73,13 @@ class Receiver:
         """Count each event that can be, wait until all of them are durable, and say which were refused."""
         now_s = self._clock.now()
         sender = None  # of who opted out nothing is derived
-        if not caller.opted_out:
+        if not (caller.opted_out or caller.prefetches):
             sender = self._reducer.sender(caller.address, caller.agent, caller.hints, caller.accept_language)
         accepted: list[Marked] = []
         rejected: list[dict[str, Any]] = []
         for index, value in enumerate(sent):
             try:
-                if marked := self._event(value, sender, now_s):
+                if marked := self._event(value, caller, sender, now_s):
                     accepted.append(marked)
             except Refused as refused:
                 self._tally.refused(refused.code)
@@ -95,7 +95,7 @@ class Receiver:
             return COUNTED
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
 
-    def _event(self, value: object, sender: Sender | None, now_s: float) -> Marked | None:
+    def _event(self, value: object, caller: Caller, sender: Sender | None, now_s: float) -> Marked | None:
         """Validate, reduce and mark one event; None if it is not to be counted. Raises Refused.
 
         Bots are a matter of websites: a product's events come from programs, whose HTTP libraries look like bots, and
@@ -106,7 +106,7 @@ class Receiver:
         if told.fields.get("test"):
             reason = "test"
         elif sender is None:
-            reason = "opt_out"
+            reason = "opt_out" if caller.opted_out else "prefetch"
         elif sender.platform.bot and "site" in told.fields:
             reason = "bot"
         else:
