@@ -124,20 +124,26 @@ class Metrics:
         if not folder:
             return generate_latest(self._registry)
         together = CollectorRegistry()
-        together.register(_AllProcesses(Path(folder)))
+        together.register(_AllProcesses(Path(folder), self._registry))
         return generate_latest(together)
 
 
 class _AllProcesses:
-    """Adds up the files of all processes, leaving out one that a process is only just creating."""
+    """Adds up the files of all processes, leaving out one that a process is only just creating.
 
-    def __init__(self, folder: Path) -> None:
+    A gauge that no process has set yet is missing there: it is given as this process knows it, so that no series
+    appears later.
+    """
+
+    def __init__(self, folder: Path, own: CollectorRegistry) -> None:
         self._folder = folder
+        self._own = own
 
     def collect(self) -> Iterator[Metric]:
         files = [str(path) for path in sorted(self._folder.glob("*.db")) if path.stat().st_size]
-        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # not annotated there
-        yield from metrics
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # not annotated there
+        together = {metric.name: metric for metric in merged if metric.samples}
+        return iter(({metric.name: metric for metric in self._own.collect()} | together).values())
 
 
 def _gauge(registry: CollectorRegistry, name: str, tells: str) -> Gauge:

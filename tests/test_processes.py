@@ -40,7 +40,7 @@ def test_it_says_where_everything_is_and_how_to_begin(running: Stack) -> None:
         str(running.data),
         "built-in example",
         "operator.token",
-        "curl http://",
+        "curl -A",
     ):
         assert told in running.log_text
     assert TOKEN not in running.log_text
