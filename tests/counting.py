@@ -51,5 +51,10 @@ def load(stack: Stack) -> None:
 
 def days() -> dict[str, str]:
     """`from_` and `to` of a question about all days an event sent now can count for."""
-    today = datetime.now(UTC).date()
-    return {"from_": str(today - timedelta(days=3)), "to": str(today)}
+    return {**today(), "from_": str(datetime.now(UTC).date() - timedelta(days=3))}
+
+
+def today() -> dict[str, str]:
+    """`from_` and `to` of a question about this day alone."""
+    day = str(datetime.now(UTC).date())
+    return {"from_": day, "to": day}
