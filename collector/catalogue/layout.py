@@ -106,8 +106,7 @@ def _line(
     ]
     wheres = [where for _, where, _ in rules]
 
-    def touches(facts: Facts) -> bool:
-        return any(where(facts) for where in wheres)
+    touches = _any(wheres)
 
     def touches_each(facts: Facts) -> bool:
         return bool(field and facts[position[field]]) and touches(facts)
@@ -122,16 +121,16 @@ def _line(
                     amount += number(facts)
         return events, amount
 
-    always = any(not count.when for count in counts)
     return Line(
         report=report,
-        touches=touches_each if field else _always if always else wheres[0] if len(wheres) == 1 else touches,
+        touches=touches_each if field else touches,
         values=_values(report, field, position),
-        increments=_one_event if always and len(rules) == 1 and rules[0][0] == "events" else increments,
+        increments=_one_event if wheres == [always] and rules[0][0] == "events" else increments,
     )
 
 
-def _always(facts: Facts) -> bool:
+def always(facts: Facts) -> bool:
+    """The condition of a line that counts every event of its kind."""
     return True
 
 
@@ -165,17 +164,27 @@ def _number(count: Count, field: str | None, position: dict[str, int]) -> Callab
 
 def _all(conditions: list[Callable[[Facts], bool]]) -> Callable[[Facts], bool]:
     if not conditions:
-        return _always
+        return always
     if len(conditions) == 1:
         return conditions[0]
     return lambda facts: all(condition(facts) for condition in conditions)
 
 
 def _condition(text: str, position: dict[str, int], roles: dict[str, Role]) -> Callable[[Facts], bool]:
-    terms = [_term(term.strip(), position, roles) for term in text.split("|")]
-    if len(terms) == 1:
-        return terms[0]
-    return lambda facts: any(term(facts) for term in terms)
+    return _any([_term(term.strip(), position, roles) for term in text.split("|")])
+
+
+def _any(conditions: list[Callable[[Facts], bool]]) -> Callable[[Facts], bool]:
+    if always in conditions:
+        return always
+    condition, *others = conditions
+    for other in others:
+        condition = _either(condition, other)
+    return condition
+
+
+def _either(one: Callable[[Facts], bool], other: Callable[[Facts], bool]) -> Callable[[Facts], bool]:
+    return lambda facts: one(facts) or other(facts)
 
 
 def _term(text: str, position: dict[str, int], roles: dict[str, Role]) -> Callable[[Facts], bool]:

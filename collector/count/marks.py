@@ -8,22 +8,24 @@ know cells, never callers, and go with their day.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
-from collector.catalogue.layout import Layout
+from collector.catalogue.layout import Facts, Layout, Line, always
 from collector.count.filter import WORD_BITS, DaySlot, SharedMemory
 from collector.event import Event
 
 VISITOR, NETWORK, FIRST = 1, 2, 4
 BITS_PER_LINE = 3
 HOURS_PER_DAY = 24
-FACTS_REMEMBERED = 50_000
-CELLS_REMEMBERED = 100_000
+CELLS_REMEMBERED = 20_000  # per line and property; the coefficients of a forgotten cell are made again
 
-_SHIFT = 80  # of the sum's bits 80..127 the low 24 choose four bits of a word, the next 23 the word
-_WORD = (1 << WORD_BITS) - 1
+_SHIFT = 80  # of a sum's bits 80..126 the low 24 choose four bits of a word, the next 23 the word
+_TOKEN = (1 << WORD_BITS + 24) - 1
 _TWO_BITS = tuple((1 << (n & 63)) | (1 << (n >> 6)) for n in range(4096))
+
+_Coefficients = tuple[int, int, int]
 
 
 class Seeds(NamedTuple):
@@ -33,29 +35,36 @@ class Seeds(NamedTuple):
     network: int
 
 
-class _Cell(NamedTuple):
-    """Coefficients of one line's cell: token = (a * seed + b or c) >> 80. `first` is the pair of the whole report."""
+class _Cells(dict[tuple[str, ...], _Coefficients]):
+    """The coefficients of one report's cells of one property on one day, made when a cell is first asked for."""
 
-    shift: int
-    a: int
-    b: int
-    c: int
-    visitors: bool
-    first: tuple[int, int] | None
+    def __init__(self, report: str, property_id: str, slot: DaySlot) -> None:
+        super().__init__()
+        self._words = (report, property_id)
+        self._slot = slot
+
+    def __missing__(self, values: tuple[str, ...]) -> _Coefficients:
+        if len(self) >= CELLS_REMEMBERED:
+            self.clear()
+        data = blake2b("\x00".join((*self._words, *values)).encode(), digest_size=48, key=self._slot.key).digest()
+        a, b, c = (int.from_bytes(data[at : at + 16], "little") for at in (0, 16, 32))
+        made = self[values] = (a | 1, b, c)
+        return made
+
+
+# Per line of a kind's layout: touches (None: always), values, cells, visitors, shift, the whole report's coefficients
+_DayLine = tuple[
+    Callable[[Facts], bool] | None, Callable[[Facts], tuple[str, ...]], _Cells, bool, int, _Coefficients | None
+]
 
 
 class Marks:
-    """Makes the marks of events; one per worker, one thread.
-
-    Which cells an event's facts touch is remembered under the hash of the facts, never under the facts: Python's string
-    hash is keyed per process (SipHash), so what a sender was cannot be read out of this memory.
-    """
+    """Makes the marks of events; one per worker, one thread."""
 
     def __init__(self, layouts: dict[str, Layout], memory: SharedMemory) -> None:
         self._layouts = layouts
         self._memory = memory
-        self._cells: dict[int, dict[int, tuple[_Cell, ...]]] = {}
-        self._known: dict[int, dict[tuple[str, ...], tuple[int, int, int]]] = {}
+        self._days: dict[int, dict[tuple[str, str], tuple[_DayLine, ...]]] = {}
 
     def slot(self, hour: int) -> DaySlot | None:
         """The key and filter an event of this hour is counted under; None once they are gone."""
@@ -63,81 +72,61 @@ class Marks:
 
     def forget(self) -> None:
         """Drop what was derived from keys that are gone. Called twice a minute."""
-        for remembered in (self._cells, self._known):
-            for day in [day for day in remembered if self._memory.slot(day) is None]:
-                del remembered[day]
+        for day in [day for day in self._days if self._memory.slot(day) is None]:
+            del self._days[day]
 
     def of(self, event: Event, seeds: Seeds, slot: DaySlot) -> int:
         """The marks of an event, three bits per line of its kind's layout; from now on none of them is new.
 
         A visitor seen in a cell implies that network and first are not new either: a repeat costs one look-up a line.
         """
-        seen = self._cells.setdefault(slot.day, {})
-        touched = hash((event.kind, event.property, event.facts))
-        cells = seen.get(touched)
-        if cells is None:
-            if len(seen) >= FACTS_REMEMBERED:
-                seen.clear()
-            cells = seen[touched] = self._cells_of(event, slot)
-        words = slot.words
-        visitor = seeds.visitor
+        facts, words = event.facts, slot.words
+        visitor, network = seeds
         marks = 0
-        for cell in cells:
-            shift, a, b, _, visitors, _ = cell
+        for touches, values, cells, visitors, shift, first in self._lines(event, slot):
+            if touches is not None and not touches(facts):
+                continue
+            a, b, c = cells[values(facts)]
+            new = 0
             if visitors:
-                token = (a * visitor + b) >> _SHIFT
+                # is_new(), written out: this is where most requests end
+                token = (a * visitor + b) >> _SHIFT & _TOKEN
                 bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
-                at = token >> 24 & _WORD
-                word = words[at]
+                word = words[token >> 24]
                 if word & bits == bits:
                     continue
-                words[at] = word | bits
-                marks |= VISITOR << shift
-            marks |= _network_marks(cell, seeds.network, words) << shift
+                words[token >> 24] = word | bits
+                new = VISITOR
+            if is_new(a * network + c, words):
+                # a report without dimensions has one cell: new to it is new to the report
+                new |= NETWORK | FIRST if first is None or is_new(first[0] * network + first[1], words) else NETWORK
+            marks |= new << shift
         return marks
 
-    def _cells_of(self, event: Event, slot: DaySlot) -> tuple[_Cell, ...]:
-        cells = []
-        for index, line in enumerate(self._layouts[event.kind].lines):
-            if line.touches(event.facts):
-                report = line.report
-                values = line.values(event.facts)
-                a, b, c = self._coefficients((report.name, event.property, *values), slot)
-                first = self._coefficients((report.name, event.property), slot)[:2] if values else None
-                cells.append(_Cell(index * BITS_PER_LINE, a, b, c, report.visitors, first))
-        return tuple(cells)
-
-    def _coefficients(self, cell: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
-        known = self._known.setdefault(slot.day, {})
-        found = known.get(cell)
+    def _lines(self, event: Event, slot: DaySlot) -> tuple[_DayLine, ...]:
+        days = self._days.setdefault(slot.day, {})
+        found = days.get((event.kind, event.property))
         if found is None:
-            if len(known) >= CELLS_REMEMBERED:
-                known.clear()
-            found = known[cell] = _coefficients(cell, slot)
+            lines = enumerate(self._layouts[event.kind].lines)
+            found = tuple(_day_line(index, line, event.property, slot) for index, line in lines)
+            days[event.kind, event.property] = found
         return found
 
 
-def _network_marks(cell: _Cell, network: int, words: memoryview) -> int:
-    if not is_new(cell.a * network + cell.c, words):
-        return 0
-    if cell.first is None:  # a report without dimensions has one cell: new to it is new to the report
-        return NETWORK | FIRST
-    return NETWORK | FIRST if is_new(cell.first[0] * network + cell.first[1], words) else NETWORK
-
-
-def _coefficients(cell: tuple[str, ...], slot: DaySlot) -> tuple[int, int, int]:
-    data = blake2b("\x00".join(cell).encode(), digest_size=48, key=slot.key, person=b"cell").digest()
-    a, b, c = (int.from_bytes(data[at : at + 16], "little") for at in (0, 16, 32))
-    return a | 1, b, c
+def _day_line(index: int, line: Line, property_id: str, slot: DaySlot) -> _DayLine:
+    report = line.report
+    cells = _Cells(report.name, property_id, slot)
+    touches = None if line.touches is always else line.touches
+    whole = _Cells(report.name, property_id, slot)[()] if report.by else None
+    return touches, line.values, cells, report.visitors, index * BITS_PER_LINE, whole
 
 
 def is_new(total: int, words: memoryview) -> bool:
-    """Whether a token was not in the filter; it is afterwards. The loop of Marks.of has the same lines, for speed."""
-    token = total >> _SHIFT
+    """Whether a token was not in the filter; it is afterwards."""
+    token = total >> _SHIFT & _TOKEN
     bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
-    at = token >> 24 & _WORD
-    word = words[at]
+    word = words[token >> 24]
     if word & bits == bits:
         return False
-    words[at] = word | bits
+    words[token >> 24] = word | bits
     return True
