@@ -174,9 +174,11 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
 
         async with _analyst_port(build_app(answers, tokens, metrics.exposition, run_blocking), inherited):
             load = asyncio.create_task(_load(loader, loading))
+            load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
             log.info("answering analysts")
             await stop.wait()
             load.cancel()
+            engine.cancel()
 
 
 def _loader(data: Path, node: str, declarations: Declarations, engine: Embedded, metrics: Metrics) -> Loader:

@@ -22,7 +22,7 @@ import orjson
 from collector.analyst.tokens import Tokens
 from collector.assembly import answer_offline, run_child
 from collector.catalogue.declarations import read_declarations, schemas_folder
-from collector.catalogue.lint import check_declarations
+from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.data_folder import PRIVATE, hold, holder_of
 from collector.errors import Misconfigured
@@ -113,12 +113,17 @@ def serve_command(**flags: str | None) -> None:
 
 
 @collector.command()
+@click.option(
+    "--lock", is_flag=True, help="First take new reports into schemas/reports.lock; changed ones are refused."
+)
 @_settings_options("config")
 @_plainly
-def check(**flags: str | None) -> None:
+def check(*, lock: bool, **flags: str | None) -> None:
     """Check the declarations (schemas/) and the configuration, and list every problem."""
     folder = schemas_folder()
     declarations = read_declarations(folder)
+    if lock:
+        write_lock(declarations, folder)
     problems = check_declarations(declarations, folder)
     for problem in problems:
         click.echo(problem, err=True)

@@ -128,9 +128,7 @@ async def test_every_concurrent_append_is_read_back_once(tmp_path: Path) -> None
 async def test_an_idle_segment_is_closed_when_its_time_is_over(tmp_path: Path) -> None:
     writer = new_writer(tmp_path, segment_s=0.05)
     await writer.append([(event("/a"), 0)])
-    async with asyncio.timeout(5):
-        while not all(segment.closed for segment in segments(tmp_path)):
-            await asyncio.sleep(0.01)
+    await closed(tmp_path)
     writer.close()
 
 
@@ -138,9 +136,7 @@ async def test_a_failed_write_is_answered_and_the_next_segment_works(tmp_path: P
     names = iter([NAME, NAME, segment_name(0xABCDEF, 0, 1, 2)])
     writer = new_writer(tmp_path, segment_s=0.01, next_name=lambda: next(names))
     await writer.append([(event("/a"), 0)])
-    async with asyncio.timeout(5):
-        while not segments(tmp_path)[0].closed:
-            await asyncio.sleep(0.01)
+    await closed(tmp_path)
     (worker_folder(tmp_path, 0) / (NAME + OPEN)).mkdir()  # the name cannot be created: the disk says no
     with pytest.raises(Unavailable):
         await writer.append([(event("/b"), 0)])
@@ -170,6 +166,13 @@ def test_frames_of_other_declarations_keep_events_and_lose_marks(tmp_path: Path)
     assert record.event == Event("goal", "www.example.org", HOUR, ("signup",))
     assert record.marks == 0
     assert contents.dropped == 1
+
+
+async def closed(spool: Path) -> None:
+    """Wait until no segment is open."""
+    async with asyncio.timeout(5):
+        while not all(segment.closed for segment in segments(spool)):  # noqa: ASYNC110 - another thread closes it
+            await asyncio.sleep(0.01)
 
 
 def event(path: str) -> Event:
