@@ -118,7 +118,7 @@ NOT_JSON = {
     "half a surrogate": event(referrer=b'"\\ud800"'),
     "half a surrogate in UTF-8": event(referrer=b'"\xed\xa0\x80"'),
     "a byte that is no UTF-8": event(referrer=b'"\xff"'),
-    "Latin-1": event(referrer=b'"caf\xe9"'),
+    "Latin-1": event(referrer=b'"\xe9"'),
     "overlong": event(referrer=b'"\xc0\xaf"'),
     "a byte order mark": b"\xef\xbb\xbf" + BODY,
     "UTF-16": BODY.decode().encode("utf-16"),
