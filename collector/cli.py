@@ -113,9 +113,7 @@ def serve_command(**flags: str | None) -> None:
 
 
 @collector.command()
-@click.option(
-    "--lock", is_flag=True, help="First take new reports into schemas/reports.lock; changed ones are refused."
-)
+@click.option("--lock", is_flag=True, help="First add new reports to schemas/reports.lock; changed ones are refused.")
 @_settings_options("config")
 @_plainly
 def check(*, lock: bool, **flags: str | None) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import zlib
 
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING
 
 from collector.door.answers import BAD_GZIP, BAD_REQUEST, TIMEOUT, TOO_LARGE, UNSUPPORTED, Answer
 
@@ -31,11 +32,11 @@ class BodyRefused(Exception):
 async def read_body(request: web.BaseRequest) -> bytes:
     """The bytes of a body as they were meant; raises BodyRefused."""
     headers = request.headers
-    if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _TYPES:
+    if headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower() not in _TYPES:
         raise BodyRefused(UNSUPPORTED)
-    length = headers.get("Content-Length")
+    length = headers.get(CONTENT_LENGTH)
     if length is None:
-        if headers.get("Transfer-Encoding", "chunked").lower() != "chunked":  # nothing else is decoded here
+        if headers.get(TRANSFER_ENCODING, "chunked").lower() != "chunked":  # nothing else is decoded here
             raise BodyRefused(BAD_REQUEST)
     elif int(length) > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)
@@ -43,15 +44,15 @@ async def read_body(request: web.BaseRequest) -> bytes:
     body = content.read_nowait() if content.is_eof() else await _read_slowly(request)
     if len(body) > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)
-    if "Content-Encoding" not in headers:
+    if CONTENT_ENCODING not in headers:
         return body
-    return _inflate(body, ",".join(headers.getall("Content-Encoding")))
+    return _inflate(body, ",".join(headers.getall(CONTENT_ENCODING)))
 
 
 async def _read_slowly(request: web.BaseRequest) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+    if request.headers.get(EXPECT, "").lower() == "100-continue" and request.transport:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):

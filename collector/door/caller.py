@@ -11,9 +11,15 @@ import socket
 from typing import NoReturn
 
 from aiohttp import web
-from multidict import CIMultiDictProxy
+from aiohttp.hdrs import ACCEPT_LANGUAGE, USER_AGENT
+from multidict import CIMultiDictProxy, istr
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# istr: a name that is looked up in every request is folded to one case once, not every time
+_PLATFORM, _MOBILE = istr("Sec-CH-UA-Platform"), istr("Sec-CH-UA-Mobile")
+_GPC, _DNT = istr("Sec-GPC"), istr("DNT")
+_SEC_PURPOSE, _PURPOSE = istr("Sec-Purpose"), istr("Purpose")
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _NOWHERE = bytes(4)
@@ -54,7 +60,7 @@ class Callers:
 
     def __init__(self, trusted_proxies: tuple[Network, ...], forwarded_header: str) -> None:
         self._trusted = [(net.version, int(net.network_address), int(net.netmask)) for net in trusted_proxies]
-        self._header = forwarded_header
+        self._header = istr(forwarded_header)
 
     def of(self, request: web.BaseRequest) -> Caller:
         """The caller of a request. Never refuses: what cannot be read is taken as absent."""
@@ -62,19 +68,18 @@ class Callers:
         header = headers.get
         return Caller(
             self._address(request.remote or "", headers),
-            header("User-Agent", "")[:AGENT_CHARACTERS],
-            (header("Sec-CH-UA-Platform", ""), header("Sec-CH-UA-Mobile", "")),
-            header("Accept-Language", ""),
-            opted_out=header("Sec-GPC") == "1" or header("DNT") == "1",
-            prefetches="prefetch" in (header("Sec-Purpose") or header("Purpose") or ""),
+            header(USER_AGENT, "")[:AGENT_CHARACTERS],
+            (header(_PLATFORM, ""), header(_MOBILE, "")),
+            header(ACCEPT_LANGUAGE, ""),
+            opted_out=header(_GPC) == "1" or header(_DNT) == "1",
+            prefetches="prefetch" in (header(_SEC_PURPOSE) or header(_PURPOSE) or ""),
         )
 
     def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:
         """The rightmost hop that is no trusted proxy; the last readable hop where one cannot be read."""
         address = packed(peer) or _NOWHERE
         if self._trusted and self._is_trusted(address):
-            hops = ",".join(headers.getall(self._header, ())).split(",")
-            for hop in reversed(hops):
+            for hop in reversed(",".join(headers.getall(self._header, ())).split(",")):
                 read = packed(hop.strip())
                 if read is None:
                     break

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.hdrs import UPGRADE
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from collector.catalogue.registry import Registry
@@ -42,6 +43,7 @@ LINGER_S = 1
 SHUTDOWN_S = 5
 BACKLOG = 2048
 _VERSIONS = (HttpVersion11, HttpVersion10)  # the parser lets 0.9 and 2.0 pass, too
+HEALTH = "/healthz"
 UNINSTALL_FIELDS = {"product": "product", "v": "version", "os": "os", "age": "age", "reason": "reason", "id": "id"}
 
 
@@ -59,7 +61,7 @@ class Door:
             "/v1/events": {"POST": receiver.receive},
             "/v1/pixel.gif": {"GET": self._pixel},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
-            "/healthz": {"GET": _healthz},
+            HEALTH: {"GET": _healthz},
         }
         self._runner = web.ServerRunner(_Server(self._answer, keepalive_s), shutdown_timeout=SHUTDOWN_S)
         self._flushing: asyncio.TimerHandle | None = None
@@ -100,11 +102,12 @@ class Door:
         return answer.closing()
 
     async def _route(self, request: web.BaseRequest) -> Answer:
-        if "Upgrade" in request.headers or request.version not in _VERSIONS:
+        if UPGRADE in request.headers or request.version not in _VERSIONS:
             return OTHER_PROTOCOL
-        if self._hosts and request.host.partition(":")[0].lower() not in self._hosts:
-            return MISDIRECTED
-        methods = self._routes.get(request.rel_url.raw_path)
+        path = request.rel_url.raw_path
+        if self._hosts and path != HEALTH and request.host.partition(":")[0].lower() not in self._hosts:
+            return MISDIRECTED  # but for health: whoever probes it calls by address
+        methods = self._routes.get(path)
         if methods is None:
             return NOT_FOUND
         handler = methods.get(request.method)
@@ -118,7 +121,7 @@ class Door:
         """HEAD is answered like GET and never counted."""
         if request.method != "HEAD" or "GET" not in methods:
             return METHOD_NOT_ALLOWED
-        return {"/v1/pixel.gif": GIF, "/healthz": HEALTHY}.get(request.rel_url.raw_path, METHOD_NOT_ALLOWED)
+        return {"/v1/pixel.gif": GIF, HEALTH: HEALTHY}.get(request.rel_url.raw_path, METHOD_NOT_ALLOWED)
 
     async def _pixel(self, request: web.BaseRequest) -> Answer:
         """A page hit of a page without scripts: ?site&p (path or URL) and r, the page's referrer if it is known."""
