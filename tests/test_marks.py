@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections import Counter
 
 from collector.catalogue.declarations import read_declarations
@@ -11,6 +13,7 @@ from collector.count.cells import Cells
 from collector.count.filter import DAY_S, KEY_DIES_AFTER_S, WORD_BITS, DaySlot, SharedMemory
 from collector.count.marks import FIRST, NETWORK, VISITOR, Marks, Seeds, is_new
 from collector.event import Event, Fact
+from tests.meeting import CALLERS, SHARED_BYTES, found_by, meet
 
 LAYOUTS = read_declarations().layouts
 DAY = 20_000
@@ -75,6 +78,19 @@ def test_two_processes_share_one_filter() -> None:
     other = Marks(LAYOUTS, SharedMemory(os.dup(memory.fd)))
     of(marks, hit("/a"), b"v", b"n")
     assert not any(of(other, hit("/a"), b"v", b"n").values())
+
+
+def test_two_processes_that_meet_a_caller_at_once_find_it_new_once() -> None:
+    _, memory = new_marks()
+    shared = os.memfd_create("meeting")
+    os.ftruncate(shared, SHARED_BYTES)
+    other = subprocess.Popen(  # not a fork: the engine may be in this process
+        [sys.executable, "-m", "tests.meeting", str(memory.fd), str(shared)], pass_fds=(memory.fd, shared)
+    )
+    mine, others = meet(os.dup(memory.fd), shared, who=0), found_by(shared, who=1)
+    assert other.wait() == 0
+    assert not any(found and again for found, again in zip(mine, others, strict=True))
+    assert sum(found or again for found, again in zip(mine, others, strict=True)) > 0.99 * CALLERS
 
 
 def test_yesterdays_key_dies_within_an_hour_of_midnight() -> None:

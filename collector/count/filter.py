@@ -12,14 +12,16 @@ filter each; a slot is replaced as a whole, so a key never outlives its filter.
 
 The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At 24 bits a token its
 error is 0.18 % (measured; four scattered probes at 12 bits: 0.6 %, and slower). An error makes counts of visitors and
-networks low, never high. Two processes that write one word within the same ~100 ns can lose a token: it is then
-counted once more, which for one cell and day can happen to a network once at most.
+networks low, never high. A caller is marked under a claim on its network, so that two processes that meet it at once
+find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new twice). Two networks
+that write one word within the same ~100 ns can still lose a token, which is then counted once more.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+from fcntl import LOCK_EX, LOCK_UN, lockf
 from hashlib import blake2b
 from pathlib import Path
 
@@ -27,6 +29,7 @@ WORD_BITS = 23
 WORDS = 1 << WORD_BITS  # 64 MiB a day: 22 million tokens at 24 bits each
 KEY_BYTES = 32
 MAX_WORKERS = 64
+CLAIMS = 4096  # bytes that stand for networks while they are marked
 DAY_S = 86_400
 KEY_DIES_AFTER_S = 59 * 60  # past the end of its UTC day; privacy.md B3 allows one hour
 
@@ -93,6 +96,18 @@ class SharedMemory:
             raise ValueError("worker out of bounds")
         self._head[1 + worker] += 1
         return int(self._head[1 + worker])
+
+    def claim(self, network: int) -> None:
+        """Wait until no other process marks callers of this network, and keep others out until `release` (0.4 us each).
+
+        A lock of the kernel on one of many bytes: callers of different networks hardly ever meet, and the lock of a
+        killed process ends with it.
+        """
+        lockf(self.fd, LOCK_EX, 1, network % CLAIMS)
+
+    def release(self, network: int) -> None:
+        """Let other processes mark callers of this network."""
+        lockf(self.fd, LOCK_UN, 1, network % CLAIMS)
 
     def slot(self, day: int) -> DaySlot | None:
         """The slot of a day (whole days since 1970-01-01), or None where that day's key is dead or not yet made."""

@@ -78,29 +78,42 @@ class Marks:
     def of(self, event: Event, seeds: Seeds, slot: DaySlot) -> int:
         """The marks of an event, three bits per line of its kind's layout; from now on none of them is new.
 
-        A visitor seen in a cell implies that network and first are not new either: a repeat costs one look-up a line.
+        A visitor seen in a cell implies that network and first are not new either: a repeat costs one look-up a line,
+        and no claim.
         """
         facts, words = event.facts, slot.words
         visitor, network = seeds
         marks = 0
-        for touches, values, cells, visitors, shift, first in self._lines(event, slot):
-            if touches is not None and not touches(facts):
-                continue
-            a, b, c = cells[values(facts)]
-            new = 0
-            if visitors:
-                # is_new(), written out: this is where most requests end
-                token = (a * visitor + b) >> _SHIFT & _TOKEN
-                bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
-                word = words[token >> 24]
-                if word & bits == bits:
+        claimed = False
+        try:
+            for touches, values, cells, visitors, shift, first in self._lines(event, slot):
+                if touches is not None and not touches(facts):
                     continue
-                words[token >> 24] = word | bits
-                new = VISITOR
-            if is_new(a * network + c, words):
-                # a report without dimensions has one cell: new to it is new to the report
-                new |= NETWORK | FIRST if first is None or is_new(first[0] * network + first[1], words) else NETWORK
-            marks |= new << shift
+                a, b, c = cells[values(facts)]
+                new = 0
+                if visitors:
+                    # is_new(), written out: this is where most requests end
+                    token = (a * visitor + b) >> _SHIFT & _TOKEN
+                    bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
+                    if words[token >> 24] & bits == bits:
+                        continue
+                    new = VISITOR
+                if not claimed:
+                    self._memory.claim(network)
+                    claimed = True
+                if visitors:
+                    word = words[token >> 24]
+                    if word & bits == bits:  # another process was quicker
+                        continue
+                    words[token >> 24] = word | bits
+                if is_new(a * network + c, words):
+                    # a report without dimensions has one cell: new to it is new to the report
+                    is_first = first is None or is_new(first[0] * network + first[1], words)
+                    new |= NETWORK | FIRST if is_first else NETWORK
+                marks |= new << shift
+        finally:
+            if claimed:
+                self._memory.release(network)
         return marks
 
     def _lines(self, event: Event, slot: DaySlot) -> tuple[_DayLine, ...]:
