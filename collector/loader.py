@@ -156,7 +156,7 @@ class Loader:
                 break
         if not taken:
             return None
-        frozen = freeze(self._frozen, node=self._node, segments=taken, days=cells.days, events=cells.events)
+        frozen = freeze(self._frozen, node=self._node, segments=taken, days=cells.days(), events=cells.events)
         self._wait_for(frozen)
         return frozen
 

