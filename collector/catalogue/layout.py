@@ -40,12 +40,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What of a kind is kept as far as the spool: `facts` names it in order, `roles` says what each fact is."""
+    """What of a kind is kept as far as the spool: `facts` names it in order, `roles` says what each fact is.
+
+    caller_facts  picks what the lines without a dimension of ours read: it tells of the caller, and hardly changes from
+                  one of its events to the next; None where fewer than two lines read such
+    """
 
     kind: str
     facts: tuple[str, ...]
     roles: tuple[Role, ...]
     lines: tuple[Line, ...]
+    caller_facts: Callable[[Facts], Facts] | None
 
     def remap(self, names: list[str], facts: list[Fact]) -> Facts:
         """Facts written under another declaration, put into this order by name; what was not kept then is not given."""
@@ -83,7 +88,15 @@ def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimen
         if (counts := [count for count in report.counts if count.kind == kind])
         for field in (report.each.fields if report.each else (None,))
     ]
-    return Layout(kind=kind, facts=tuple(names), roles=tuple(names.values()), lines=tuple(lines))
+    of_caller = [line.report for line in lines if not line.report.ours]
+    read = dict.fromkeys(position[name] for report in of_caller for name in _names_read(report, kind))
+    return Layout(
+        kind=kind,
+        facts=tuple(names),
+        roles=tuple(names.values()),
+        lines=tuple(lines),
+        caller_facts=itemgetter(*read) if len(of_caller) > 1 and len(read) > 1 else None,
+    )
 
 
 def _names_read(report: Report, kind: str) -> list[str]:
