@@ -92,7 +92,7 @@ def test_a_database_overwritten_or_deleted_while_running_changes_nothing(tiny: P
 def test_opening_a_database_leaves_no_file_open(tiny: Path) -> None:
     before = os.listdir("/proc/self/fd")  # noqa: PTH208  # pathlib has no view of descriptors
     region = Region(tiny)
-    assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) == len(before)  # noqa: PTH208  # the same
     assert region.country(packed("192.0.2.1")) == "DE"
 
 
