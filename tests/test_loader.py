@@ -1,14 +1,10 @@
-"""From segments to counts on the real engine: every event once, wherever the loader is killed."""
+"""From segments to counts on the real engine: what a segment becomes, and what must wait, stay or be set aside."""
 
 from __future__ import annotations
 
 import random
-import secrets
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,81 +12,19 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 
-from collector.catalogue.declarations import read_declarations
-from collector.event import Event, Fact
-from collector.loader import Loader
-from collector.spool.frame import HEADER, encode, record_of
+from collector.event import Event
+from collector.spool.frame import HEADER, encode
 from collector.spool.segment import CLOSED, OPEN, segment_name, worker_folder
-from collector.warehouse.embedded import Embedded, open_embedded
-from collector.warehouse.tables import create_tables
-
-DECLARATIONS = read_declarations()
-DIGEST = bytes.fromhex(DECLARATIONS.digest)
-DAY = 20_700
-HOUR = DAY * 24
-ALL_NEW = (1 << 27) - 1  # three bits for each of the nine reports a page_hit enters
+from collector.warehouse.embedded import Embedded
+from tests.loading import ALL_NEW, DAY, HOUR, Counted, Place, event, hit, rows
+from tests.storing import open_with_tables
 
 Counts = Counter[tuple[str, int, tuple[str, ...], int]]
 
 
-@dataclass
-class Counted:
-    """What the loader says it did."""
-
-    events: int = 0
-    batches: int = 0
-    failures: int = 0
-    segments: int = 0
-    frozen: int = 0
-
-    def loaded(self, events: int) -> None:
-        self.events += events
-
-    def verified(self, batches: int) -> None:
-        self.batches += batches
-
-    def load_failed(self) -> None:
-        self.failures += 1
-
-    def waiting(self, segments: int, frozen_batches: int) -> None:
-        self.segments, self.frozen = segments, frozen_batches
-
-
-@dataclass
-class Place:
-    """One node's DATA, and a hand to write its spool with."""
-
-    data: Path
-    node: int = field(default_factory=lambda: secrets.randbits(64))
-    sequence: int = 0
-
-    def write(self, *frames: list[tuple[Event, int]], worker: int = 0, epoch: int = 1, suffix: str = CLOSED) -> Path:
-        """A segment of these frames, as a worker leaves it."""
-        self.sequence += 1
-        name = segment_name(self.node, worker, epoch, self.sequence)
-        folder = worker_folder(self.data / "spool", worker)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / (name + suffix)
-        path.write_bytes(
-            b"".join(
-                encode(name, number, DIGEST, [record_of(event, marks) for event, marks in frame])
-                for number, frame in enumerate(frames)
-            )
-        )
-        return path
-
-    def loader(self, client: Client, metrics: Counted | None = None) -> Loader:
-        return Loader(self.data, declarations=DECLARATIONS, client=client, node=self.node, metrics=metrics or Counted())
-
-    def files(self) -> list[str]:
-        """What lies in spool, frozen and quarantine."""
-        return sorted(path.name for path in self.data.rglob("*") if path.is_file() and "engine" not in path.parts)
-
-
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    with open_embedded(tmp_path_factory.mktemp("loader") / "engine") as engine:
-        create_tables(engine.writer())
+    with open_with_tables(tmp_path_factory.mktemp("loader") / "engine") as engine:
         yield engine
 
 
@@ -102,27 +36,6 @@ def client(engine: Embedded) -> Client:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
-
-
-def event(kind: str, hour: int = HOUR, **given: Fact) -> Event:
-    layout = DECLARATIONS.layouts[kind]
-    absent: dict[str, Fact] = {"bucket": "(unknown)", "flag": False, "number": None}
-    facts = tuple(given.get(name, absent[role]) for name, role in zip(layout.facts, layout.roles, strict=True))
-    return Event(kind, "www.example.org", hour, facts)
-
-
-def hit(path: str = "/", hour: int = HOUR, *, entry: bool = False) -> Event:
-    return event("page_hit", hour, path=path, entry=entry)
-
-
-def rows(client: Client, node: int, report: str, columns: str = "d1, sum(events)") -> list[tuple[Any, ...]]:
-    return [
-        tuple(row)
-        for row in client.query(
-            f"SELECT {columns} FROM hot WHERE node = {{n:UInt64}} AND report = {{r:String}} GROUP BY ALL ORDER BY ALL",
-            parameters={"n": node, "r": report},
-        ).result_rows
-    ]
 
 
 def test_a_closed_segment_becomes_counts_and_disappears(client: Client, place: Place) -> None:
@@ -276,114 +189,3 @@ def test_a_batch_whose_marker_disagrees_stays_with_its_segments(client: Client, 
     assert loader.load_ready() == 1
     assert place.files() == sorted([segment.name, f"{segment.stem}.batches"])
     assert rows(client, place.node, "pages") == [("/b", 1)]
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.test_loader import Counted, DECLARATIONS
-from collector.loader import Loader
-from collector.warehouse.embedded import open_embedded
-from collector.warehouse.tables import create_tables
-
-data, node, wanted = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-points = 0
-
-def point(name):
-    global points
-    points += 1
-    if points == wanted:
-        print(name, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-class Watched:
-    def __init__(self, client):
-        self.client = client
-    def query(self, *args, **named):
-        return self.client.query(*args, **named)
-    def raw_insert(self, *args, **named):
-        point("before an insert")
-        self.client.raw_insert(*args, **named)
-        point("after an insert")
-
-def watch(event, args):
-    if event in ("os.rename", "os.remove", "open") and isinstance(args[0], (str, os.PathLike)):
-        path = Path(args[0])
-        parts = path.parts
-        if "frozen" in parts or "spool" in parts:
-            if event != "open" or (args[2] or 0) & os.O_CREAT:
-                point(f"{event} {path.name.rpartition(chr(46))[2]}" if event == "os.remove" else event)
-
-with open_embedded(data / "engine") as engine:
-    client = engine.writer()
-    create_tables(client)
-    loader = Loader(data, declarations=DECLARATIONS, client=Watched(client), node=node, metrics=Counted())
-    sys.addaudithook(watch)
-    while loader.load_ready():
-        pass
-    print("finished", points)
-"""
-
-
-def killed_at(place: Place, point: int) -> str:
-    """Run a loader that kills itself before its n-th step on files, or around an insert; says which it was."""
-    run = subprocess.run(
-        [sys.executable, "-c", KILLED, str(place.data), str(place.node), str(point)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode in (0, -9), run.stderr
-    return run.stdout.splitlines()[-1]
-
-
-def two_days(place: Place) -> None:
-    place.write([(hit("/a"), ALL_NEW), (hit("/b", HOUR + 24), 0)], [(hit("/a"), 0)])
-    place.write([(hit("/a"), 0), (hit("/c", HOUR + 24), 0)])
-
-
-def the_rest_is_exact(place: Place) -> None:
-    program = KILLED + (
-        "\nwith open_embedded(data / 'engine') as engine:\n"
-        "    query = \"SELECT d1, sum(events) FROM hot WHERE report = 'pages' GROUP BY ALL ORDER BY ALL\"\n"
-        "    print(engine.reader().query(query).result_rows)"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(place.data), str(place.node), "0"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert run.stdout.splitlines()[-1] == "[('/a', 3), ('/b', 1), ('/c', 1)]"
-    assert place.files() == ["engine.lock"]
-
-
-STEPS = [
-    "open",  # the frozen file is begun
-    "os.rename",  # and renamed into place
-    "before an insert",
-    "after an insert",
-    "before an insert",
-    "after an insert",
-    "os.remove broken",
-    "os.remove segment",
-    "os.remove broken",
-    "os.remove segment",
-    "os.remove batches",
-]
-
-
-@pytest.mark.parametrize("point", range(1, len(STEPS) + 1))
-def test_killed_at_any_step_and_started_again_every_event_counts_once(place: Place, point: int) -> None:
-    two_days(place)
-    said = killed_at(place, point)
-    assert said == STEPS[point - 1]
-    the_rest_is_exact(place)
-
-
-def test_the_steps_above_are_all_there_are(place: Place) -> None:
-    two_days(place)
-    assert killed_at(place, 0) == f"finished {len(STEPS)}"
-    the_rest_is_exact(place)

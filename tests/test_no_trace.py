@@ -94,66 +94,89 @@ def sender(address: str = ADDRESS, **more: str) -> dict[str, str]:
     return {"X-Forwarded-For": address, "User-Agent": CANARIES.agent, "Content-Type": "application/json", **more}
 
 
+HIT = orjson.dumps(good())
+WORD = CANARIES.body
+PACKED = ipaddress.ip_address(ADDRESS).packed
+HEAD = f"Host: localhost\r\nX-Forwarded-For: {ADDRESS}\r\nUser-Agent: {CANARIES.agent}\r\n".encode()
+
+
 def everything_sent() -> list[tuple[bytes, ...]]:
     """More than fifty requests, each as the pieces it is sent in; most of them no good."""
-    hit = orjson.dumps(good())
-    word = CANARIES.body
-    packed = ipaddress.ip_address(ADDRESS).packed
-    head = f"Host: localhost\r\nX-Forwarded-For: {ADDRESS}\r\nUser-Agent: {CANARIES.agent}\r\n".encode()
-    whole = [request(hit, sender(address)) for address in (ADDRESS, ADDRESS_6, f"{ADDRESS}:4711", f"[{ADDRESS_6}]:1")]
-    whole += [request(hit, sender(address)) for address in (f"{word}", f"{ADDRESS}, {word}", f"{ADDRESS} {ADDRESS_6}")]
-    whole += [request(hit, sender(**more)) for more in ({"Sec-GPC": "1"}, {"DNT": "1"}, {"Sec-Purpose": "prefetch"})]
+    whole = [*hit_under_many_headers(), *bodies_no_good(), *other_requests(), *headers_no_good()]
+    slow = [(request(HIT, sender(**{"Content-Length": "9999"})),), (b"POST /v1/events HTTP/1.1\r\n" + HEAD,)]
+    return [*((each,) for each in whole), *slow]
+
+
+def hit_under_many_headers() -> list[bytes]:
+    """One good hit, under every header that can carry something of a sender, and in every encoding."""
+    whole = [request(HIT, sender(address)) for address in (ADDRESS, ADDRESS_6, f"{ADDRESS}:4711", f"[{ADDRESS_6}]:1")]
+    whole += [request(HIT, sender(address)) for address in (f"{WORD}", f"{ADDRESS}, {WORD}", f"{ADDRESS} {ADDRESS_6}")]
+    whole += [request(HIT, sender(**more)) for more in ({"Sec-GPC": "1"}, {"DNT": "1"}, {"Sec-Purpose": "prefetch"})]
     whole += [
-        request(hit, sender(Forwarded=f"for={ADDRESS}", Referer=f"https://a.b/{CANARIES.referrer_path}", Cookie=word))
+        request(HIT, sender(Forwarded=f"for={ADDRESS}", Referer=f"https://a.b/{CANARIES.referrer_path}", Cookie=WORD))
     ]
-    whole += [request(gzip.compress(hit), sender(**{"Content-Encoding": "gzip"}))]
-    whole += [request(gzip.compress(hit)[:-3], sender(**{"Content-Encoding": "gzip"}))]
-    whole += [request(hit, sender(**{"Content-Encoding": f"br{word}"})), request(hit, sender(**{"Content-Type": word}))]
+    whole += [request(gzip.compress(HIT), sender(**{"Content-Encoding": "gzip"}))]
+    whole += [request(gzip.compress(HIT)[:-3], sender(**{"Content-Encoding": "gzip"}))]
+    whole += [request(HIT, sender(**{"Content-Encoding": f"br{WORD}"})), request(HIT, sender(**{"Content-Type": WORD}))]
+    return whole
+
+
+def bodies_no_good() -> list[bytes]:
+    """Events with what must be forgotten in the wrong field, and bodies that are no events."""
     bad: list[dict[str, object]] = [
-        *(good(**{name: word}) for name in ("kind", "site", "id", "age_s", "test", word, ADDRESS)),
-        good(url=f"https://{word}.example/{ADDRESS}"),
-        good(url=f"https://www.example.org/{word} {ADDRESS}"),
+        *(good(**{name: WORD}) for name in ("kind", "site", "id", "age_s", "test", WORD, ADDRESS)),
+        good(url=f"https://{WORD}.example/{ADDRESS}"),
+        good(url=f"https://www.example.org/{WORD} {ADDRESS}"),
         good(url=f"https://www.example.org/users/{ADDRESS}/{ADDRESS_6}"),
-        good(referrer=f"https://{ADDRESS}/{word}"),
-        good(referrer=f"https://{word}:{word}@[{ADDRESS_6}]/"),
-        good(referrer=f"{word} {ADDRESS}"),
+        good(referrer=f"https://{ADDRESS}/{WORD}"),
+        good(referrer=f"https://{WORD}:{WORD}@[{ADDRESS_6}]/"),
+        good(referrer=f"{WORD} {ADDRESS}"),
         good(test=True),
-        {"kind": "goal", "site": "www.example.org", "goal": word},
-        {**CHECK, "version": f"9.{int.from_bytes(packed, 'big')}.0"},
+        {"kind": "goal", "site": "www.example.org", "goal": WORD},
+        {**CHECK, "version": f"9.{int.from_bytes(PACKED, 'big')}.0"},
     ]
-    whole += [request(orjson.dumps(each), sender()) for each in bad]
+    whole = [request(orjson.dumps(each), sender()) for each in bad]
     whole += [request(orjson.dumps([good(), *bad, good()]), sender())]
     whole += [
-        request(text, sender()) for text in (b"", word.encode(), hit[:-1], b'"' + word.encode() + b'"', hit + hit)
+        request(text, sender()) for text in (b"", WORD.encode(), HIT[:-1], b'"' + WORD.encode() + b'"', HIT + HIT)
     ]
-    whole += [request(orjson.dumps([word] * 101), sender()), request(word.encode() * 20_000, sender())]
-    whole += [request(f'{{"a{ADDRESS}":'.encode() * 2000, sender()), request(b"\xff" + packed + hit, sender())]
-    whole += [
-        request(method="GET", path=f"/v1/pixel.gif?site={site}&p=/&r={word}&{CANARIES.query}", headers=sender())
-        for site in ("www.example.org", word)
+    whole += [request(orjson.dumps([WORD] * 101), sender()), request(WORD.encode() * 20_000, sender())]
+    whole += [request(f'{{"a{ADDRESS}":'.encode() * 2000, sender()), request(b"\xff" + PACKED + HIT, sender())]
+    return whole
+
+
+def other_requests() -> list[bytes]:
+    """What is no POST of events: the pixel, the page of an uninstaller, unknown paths, other methods."""
+    whole = [
+        request(method="GET", path=f"/v1/pixel.gif?site={site}&p=/&r={WORD}&{CANARIES.query}", headers=sender())
+        for site in ("www.example.org", WORD)
     ]
     whole += [
-        request(method=method, path=f"/v1/uninstall?product=player&v={word}&os=windows", headers=sender())
+        request(method=method, path=f"/v1/uninstall?product=player&v={WORD}&os=windows", headers=sender())
         for method in ("GET", "POST")
     ]
-    whole += [request(method="GET", path=f"/{word}/{ADDRESS}?{CANARIES.query}", headers=sender())]
+    whole += [request(method="GET", path=f"/{WORD}/{ADDRESS}?{CANARIES.query}", headers=sender())]
     whole += [request(method=method, headers=sender()) for method in ("PUT", "DELETE", "HEAD", "OPTIONS", "GET")]
-    whole += [request(hit, sender(f"{ADDRESS}{bad}")) for bad in ("\0", "\r\n folded", "\n", "\udcff", "a" * 5000)]
-    whole += [request(hit, sender(**{f"X{bad}{word}": ADDRESS})) for bad in ("\0", " ", "é", "(")]
-    whole += [request(hit, sender(**{f"X-{n}": f"{ADDRESS} {word}" for n in range(100)}))]
-    whole += [request(hit, sender(**{"Transfer-Encoding": f"chunked, {word}"}))]
-    whole += [request(f"{word}\r\n{ADDRESS}".encode(), sender(**{"Transfer-Encoding": "chunked"}))]
-    whole += [request(hit, sender(Upgrade=word, Connection="Upgrade")), request(hit, sender(Host=f"{word}.example"))]
+    return whole
+
+
+def headers_no_good() -> list[bytes]:
+    """Requests the parser of HTTP refuses or has to bear with."""
+    whole = [request(HIT, sender(f"{ADDRESS}{bad}")) for bad in ("\0", "\r\n folded", "\n", "\udcff", "a" * 5000)]
+    whole += [request(HIT, sender(**{f"X{bad}{WORD}": ADDRESS})) for bad in ("\0", " ", "é", "(")]
+    whole += [request(HIT, sender(**{f"X-{n}": f"{ADDRESS} {WORD}" for n in range(100)}))]
+    whole += [request(HIT, sender(**{"Transfer-Encoding": f"chunked, {WORD}"}))]
+    whole += [request(f"{WORD}\r\n{ADDRESS}".encode(), sender(**{"Transfer-Encoding": "chunked"}))]
+    whole += [request(HIT, sender(Upgrade=WORD, Connection="Upgrade")), request(HIT, sender(Host=f"{WORD}.example"))]
     whole += [
-        b"\x16\x03\x01\x02\x00\x01\x00" + packed + word.encode() + head,
-        b"%s %s\r\n\r\n" % (word.encode(), packed),
+        b"\x16\x03\x01\x02\x00\x01\x00" + PACKED + WORD.encode() + HEAD,
+        b"%s %s\r\n\r\n" % (WORD.encode(), PACKED),
     ]
     whole += [
-        b"GET /%s HTTP/9.9\r\n%s\r\n" % (word.encode(), head),
-        b"POST /v1/events HTTP/1.0\r\n" + head + b"\r\n" + hit,
+        b"GET /%s HTTP/9.9\r\n%s\r\n" % (WORD.encode(), HEAD),
+        b"POST /v1/events HTTP/1.0\r\n" + HEAD + b"\r\n" + HIT,
     ]
-    slow = [(request(hit, sender(**{"Content-Length": "9999"})),), (b"POST /v1/events HTTP/1.1\r\n" + head,)]
-    return [*((each,) for each in whole), *slow]
+    return whole
 
 
 def test_nothing_of_a_sender_is_left_anywhere(start_stack: Callable[..., Stack], tmp_path: Path) -> None:

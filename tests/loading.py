@@ -1,0 +1,97 @@
+"""A loader and what it needs: a node's DATA with a spool to write, events to write there, and what was counted."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from collector.catalogue.declarations import read_declarations
+from collector.event import Event, Fact
+from collector.loader import Loader
+from collector.spool.frame import encode, record_of
+from collector.spool.segment import CLOSED, segment_name, worker_folder
+
+DECLARATIONS = read_declarations()
+DIGEST = bytes.fromhex(DECLARATIONS.digest)
+DAY = 20_700
+HOUR = DAY * 24
+ALL_NEW = (1 << 27) - 1  # three bits for each of the nine reports a page_hit enters
+
+
+@dataclass
+class Counted:
+    """What the loader says it did."""
+
+    events: int = 0
+    batches: int = 0
+    failures: int = 0
+    segments: int = 0
+    frozen: int = 0
+
+    def loaded(self, events: int) -> None:
+        self.events += events
+
+    def verified(self, batches: int) -> None:
+        self.batches += batches
+
+    def load_failed(self) -> None:
+        self.failures += 1
+
+    def waiting(self, segments: int, frozen_batches: int) -> None:
+        self.segments, self.frozen = segments, frozen_batches
+
+
+@dataclass
+class Place:
+    """One node's DATA, and a hand to write its spool with."""
+
+    data: Path
+    node: int = field(default_factory=lambda: secrets.randbits(64))
+    sequence: int = 0
+
+    def write(self, *frames: list[tuple[Event, int]], worker: int = 0, epoch: int = 1, suffix: str = CLOSED) -> Path:
+        """A segment of these frames, as a worker leaves it."""
+        self.sequence += 1
+        name = segment_name(self.node, worker, epoch, self.sequence)
+        folder = worker_folder(self.data / "spool", worker)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (name + suffix)
+        path.write_bytes(
+            b"".join(
+                encode(name, number, DIGEST, [record_of(event, marks) for event, marks in frame])
+                for number, frame in enumerate(frames)
+            )
+        )
+        return path
+
+    def loader(self, client: Client, metrics: Counted | None = None) -> Loader:
+        return Loader(self.data, declarations=DECLARATIONS, client=client, node=self.node, metrics=metrics or Counted())
+
+    def files(self) -> list[str]:
+        """What lies in spool, frozen and quarantine."""
+        return sorted(path.name for path in self.data.rglob("*") if path.is_file() and "engine" not in path.parts)
+
+
+def event(kind: str, hour: int = HOUR, **given: Fact) -> Event:
+    layout = DECLARATIONS.layouts[kind]
+    absent: dict[str, Fact] = {"bucket": "(unknown)", "flag": False, "number": None}
+    facts = tuple(given.get(name, absent[role]) for name, role in zip(layout.facts, layout.roles, strict=True))
+    return Event(kind, "www.example.org", hour, facts)
+
+
+def hit(path: str = "/", hour: int = HOUR, *, entry: bool = False) -> Event:
+    return event("page_hit", hour, path=path, entry=entry)
+
+
+def rows(client: Client, node: int, report: str, columns: str = "d1, sum(events)") -> list[tuple[Any, ...]]:
+    return [
+        tuple(row)
+        for row in client.query(
+            f"SELECT {columns} FROM hot WHERE node = {{n:UInt64}} AND report = {{r:String}} GROUP BY ALL ORDER BY ALL",
+            parameters={"n": node, "r": report},
+        ).result_rows
+    ]
