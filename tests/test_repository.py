@@ -65,6 +65,13 @@ def lines_of(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
+def test_npm_is_given_a_patience_it_accepts() -> None:
+    """With a maximum under its minimum npm installs nothing and says nothing (seen with an empty cache only)."""
+    hook = (ROOT / "collector" / "analyst" / "ui" / "hatch_build.py").read_text("utf-8")
+    least, most = (int(ms) for ms in re.findall(r"--fetch-retry-(?:min|max)timeout=(\d+)", hook))
+    assert least <= most
+
+
 def test_no_module_is_longer_than_300_lines() -> None:
     assert named([path for path in MODULES if lines_of(path) > LONGEST_MODULE]) == []
 

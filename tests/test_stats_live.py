@@ -47,6 +47,20 @@ def test_a_live_fold_needs_both_the_time_and_the_networks(live: Desk) -> None:
     assert countries(live).totals["events"] == 130
 
 
+def test_a_fold_that_names_nothing_waits_for_the_networks_but_not_for_the_hour() -> None:
+    desk = Desk(live_fold_s=3_600)
+    desk.put("countries", TODAY, "de", events=4)
+    assert countries(desk).rows == (("(other)", 4, None),)
+    desk.clock.at += 10
+    desk.put("countries", TODAY, "de", events=9)
+    assert countries(desk).rows == (("(other)", 4, None),)  # thirteen networks, but not ten more: it tells of nobody
+    desk.put("countries", TODAY, "de", events=1)
+    assert countries(desk).rows == (("de", 14, 14),)
+    desk.clock.at += 10
+    desk.put("countries", TODAY, "de", events=100)
+    assert countries(desk).totals["events"] == 14  # named: from now on the hour counts, too
+
+
 def test_networks_met_again_after_a_restart_are_not_taken_for_new_ones(live: Desk) -> None:
     countries(live)
     live.clock.at += 3_600
@@ -108,7 +122,7 @@ def test_once_late_events_cannot_come_any_more_the_final_fold_is_made(live: Desk
 def test_folds_take_bounded_memory_and_the_one_nobody_asked_for_goes_first() -> None:
     folds = LiveFolds(10, 3_600, max_rows=4)
     rows = (Row(("de",), 20, 20, 0, 20),)
-    fold = Fold(rows=rows, at=seconds(NOON), crowd=20, epochs=frozenset({1}))
+    fold = Fold(rows=rows, at=seconds(NOON), crowd=20, epochs=frozenset({1}), names=True)
     first, second, third = (FoldKey("countries", SITE, seconds(NOON) // DAY_S, node) for node in (1, 2, 3))
     folds.keep(first, fold)
     folds.keep(second, fold)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from collector.catalogue.reports import Report
-from collector.cell import Counters
+from collector.cell import OTHER, Counters
 from collector.clock import Clock
 from collector.fold import Entry, Row, bound, fold_day, summed
 from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
@@ -115,8 +115,10 @@ class FoldedDays:
         cells = summed(entries)
         # The cells may be a moment younger than the bounds.
         crowd = max(crowd, bound(cells))
+        rows = tuple(fold_day(cells, report.theirs, self._k, crowd=crowd))
         return Fold(
-            rows=tuple(fold_day(cells, report.theirs, self._k, crowd=crowd)),
+            rows=rows,
+            names=any(value != OTHER for row in rows for value in row.values[report.ours :]),
             at=self._clock.now(),
             crowd=crowd,
             epochs=frozenset(epoch for _, epoch, _ in cells),

@@ -2,9 +2,11 @@
 
 Asked every ten seconds, a fresh fold would show each new event as a difference and so rebuild single visits. So a fold
 of a report with a dimension of theirs is kept and shown again until `live_fold_s` have passed AND the property has
-gained k networks; at 0 the rule is off (tests). One exception: when late events can no longer arrive, 48 h after the
-day's end, the final fold is made once, as sealing does. Folds live in memory, of at most so many rows, oldest question
-out first: what was dropped, or a restart lost, is folded afresh when it is next asked for. One thread at a time.
+gained k networks; at 0 the rule is off (tests). A fold that names nothing of theirs need not wait for the time, only
+for the k networks: whoever asks in the first minute of a day is not left with `(other)` for an hour. And when late
+events can no longer arrive, 48 h after the day's end, the final fold is made once, as sealing does. Folds live in
+memory, of at most so many rows, oldest question out first: what was dropped, or a restart lost, is folded afresh when
+it is next asked for. One thread at a time.
 """
 
 from __future__ import annotations
@@ -32,12 +34,16 @@ class FoldKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """One node's part of one day, folded at `at` (epoch seconds), when the property-day's bound was `crowd`."""
+    """One node's part of one day, folded at `at` (epoch seconds), when the property-day's bound was `crowd`.
+
+    names  whether any row has a value of theirs that is not `(other)`
+    """
 
     rows: tuple[Row, ...]
     at: float
     crowd: int
     epochs: frozenset[int]
+    names: bool
 
 
 class LiveFolds:
@@ -72,7 +78,8 @@ class LiveFolds:
         settled = (day + 1) * DAY_S + LATE_S
         if fold.at < settled <= now:
             return True
-        return now - fold.at >= self._live_fold_s and crowd - fold.crowd >= self._k
+        waited = now - fold.at >= self._live_fold_s or not fold.names
+        return waited and crowd - fold.crowd >= self._k
 
 
 def _cost(fold: Fold) -> int:

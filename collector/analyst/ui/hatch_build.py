@@ -28,7 +28,8 @@ BUILD_TIMEOUT_S = 300
 # npm's own patience (two retries, five minutes each) would make a dead registry look like a hung install.
 NPM_INSTALL = [
     *("ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"),
-    *("--fetch-retries=1", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=60000", "--loglevel=error"),
+    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"),
+    *("--fetch-timeout=60000", "--loglevel=error"),
 ]
 
 
