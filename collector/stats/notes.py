@@ -43,7 +43,7 @@ def notes_on(question: Question, found: Findings) -> list[str]:
     notes = []
     if found.as_of:
         notes.append(
-            f"Rows and totals are as of {found.as_of}: what describes callers is counted up at intervals,"
+            f"Rows and totals are as of {found.as_of}: what describes callers is counted up once an hour at most,"
             f" and only after {found.threshold} more networks came. Totals up to this moment: reports without"
             " a dimension of callers, such as traffic."
         )
