@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from collector.catalogue.registry import Registry, read_registry
+from collector.catalogue.registry import Registry, quoted, read_registry
 from collector.errors import Misconfigured
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -135,7 +135,7 @@ def _configuration(path: Path) -> tuple[dict[str, Any], Registry]:
     except OSError as error:
         raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path}: is no TOML: {error}") from error
+        raise Misconfigured(f"{path}: must be TOML: {error}") from error
     try:
         return text, read_registry(text)
     except Misconfigured as error:
@@ -155,6 +155,11 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
+def _breaks(source: str, rule: str, value: object) -> Misconfigured:
+    """What to raise for a value that may be shown: it is the operator's own."""
+    return Misconfigured(f"{source}: {rule}, not {quoted(value)}")
+
+
 def _path(source: str, value: object) -> Path:
     del source
     return Path(str(value)).expanduser().absolute()
@@ -163,7 +168,7 @@ def _path(source: str, value: object) -> Path:
 def _file(source: str, value: object) -> Path:
     path = _path(source, value)
     if not path.is_file():
-        raise Misconfigured(f"{source}: there is no file {path}")
+        raise Misconfigured(f"{source}: must be a file, and there is no {path}")
     return path
 
 
@@ -172,16 +177,16 @@ def _address(source: str, value: object) -> Address:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise Misconfigured(f"{source}: an IPv6 address stands in brackets, as [::1]:8080")
+        raise _breaks(source, "must have its IPv6 address in brackets, as [::1]:8080", value)
     if not (host and colon and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
-        raise Misconfigured(f"{source}: is HOST:PORT, as 127.0.0.1:8080 or [::1]:8080")
+        raise _breaks(source, "must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080", value)
     return Address(host, int(port))
 
 
 def _workers(source: str, value: object) -> int:
     text = str(value)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
-        raise Misconfigured(f"{source}: is a whole number from 1 to {MAX_WORKERS}")
+        raise _breaks(source, f"must be a whole number from 1 to {MAX_WORKERS}", value)
     return int(text)
 
 
@@ -192,7 +197,7 @@ def _seconds(lowest: float, highest: float) -> Callable[[str, object], float]:
         except ValueError:
             number = math.nan
         if not lowest <= number <= highest:
-            raise Misconfigured(f"{source}: is a number of seconds from {lowest:g} to {highest:g}")
+            raise _breaks(source, f"must be a number of seconds from {lowest:g} to {highest:g}", value)
         return number
 
     return read
@@ -201,14 +206,15 @@ def _seconds(lowest: float, highest: float) -> Callable[[str, object], float]:
 def _token(source: str, value: object) -> str:
     text = str(value)
     if len(text) not in TOKEN_CHARACTERS or not text.isascii() or not text.isprintable():
-        raise Misconfigured(f"{source}: is {TOKEN_CHARACTERS[0]} to {TOKEN_CHARACTERS[-1]} printable ASCII characters")
+        first, last = TOKEN_CHARACTERS[0], TOKEN_CHARACTERS[-1]
+        raise Misconfigured(f"{source}: must be {first} to {last} printable ASCII characters")  # and is not shown
     return text
 
 
 def _log_level(source: str, value: object) -> str:
     level = str(value).lower()
     if level not in LOG_LEVELS:
-        raise Misconfigured(f"{source}: is one of {', '.join(LOG_LEVELS)}")
+        raise _breaks(source, f"must be one of: {', '.join(LOG_LEVELS)}", value)
     return level
 
 
@@ -218,7 +224,7 @@ def _networks(source: str, value: object) -> tuple[Network, ...]:
         try:
             networks.append(ipaddress.ip_network(text))
         except ValueError as error:
-            raise Misconfigured(f"{source}: is a list of networks, as 10.0.0.0/8 or 2001:db8::/32") from error
+            raise _breaks(source, "must be a list of networks, as 10.0.0.0/8 or 2001:db8::/32", text) from error
     return tuple(networks)
 
 
@@ -229,7 +235,7 @@ def _text(source: str, value: object) -> str:
 
 def _texts(source: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
-        raise Misconfigured(f"{source}: is a list of strings")
+        raise _breaks(source, "must be a list of strings", value)
     return tuple(str(each) for each in value)
 
 

@@ -128,6 +128,16 @@ def test_a_broken_configuration_is_refused_with_key_and_value(
     assert shown in str(caught.value).removeprefix(f"configuration: {key}: ")
 
 
+def test_every_problem_is_told_at_once_on_one_line_each_and_without_a_regular_expression() -> None:
+    links = [{"id": "A\nB", "property": "p" * 500, "url": "x"}]
+    with pytest.raises(Misconfigured) as caught:
+        read_registry({"site": [{"id": "s", "description": 1}], "link": links, "colour": 1})
+    first, *problems = str(caught.value).split("\n")
+    assert first == "configuration: 6 problems"
+    assert len(problems) == 6
+    assert not any("^" in problem or len(problem) > 300 for problem in problems)
+
+
 def test_the_address_of_a_server_is_never_shown_because_a_password_may_be_in_it() -> None:
     with pytest.raises(Misconfigured) as caught:
         read_registry({"clickhouse": "https://user:secret@db.example" * 100})

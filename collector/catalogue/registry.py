@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 import orjson
 
 from collector.catalogue.declarations import schemas_folder
 from collector.errors import Misconfigured
+
+LONGEST_SHOWN = 120  # characters of what was written, in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +99,15 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
 
     ids = [(place("site", index, "id"), site.id) for index, site in enumerate(sites)]
     ids += [(place("product", index, "id"), product.id) for index, product in enumerate(products)]
-    _once(ids, "is unique among sites and products")
-    _once([(place("link", index, "id"), link.id) for index, link in enumerate(links)], "is unique among links")
+    _once(ids, "must be unique among sites and products")
+    _once([(place("link", index, "id"), link.id) for index, link in enumerate(links)], "must be unique among links")
     hosts = [(place("site", index, "hosts"), host) for index, site in enumerate(sites) for host in site.hosts]
-    _once(hosts, "a host belongs to one site only")
+    _once(hosts, "must be a host of one site only")
     files = [
         (place("download", index, "file"), f"{download.product}/{download.version}/{download.file}")
         for index, download in enumerate(downloads)
     ]
-    _once(files, "a file of a version of a product stands here once")
+    _once(files, "must be declared once for a version of a product")
 
     registry = Registry(
         sites={site.id: site for site in sites},
@@ -114,26 +116,65 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
         downloads=downloads,
     )
     owners = [(place("link", index, "property"), link.property) for index, link in enumerate(links)]
-    _all(owners, registry.knows, "is the id of a site or product")
+    _all(owners, registry.knows, "must be the id of a site or product")
     owners = [(place("download", index, "product"), download.product) for index, download in enumerate(downloads)]
-    _all(owners, registry.products.__contains__, "is the id of a product")
+    _all(owners, registry.products.__contains__, "must be the id of a product")
     return registry
 
 
+def quoted(value: object) -> str:
+    """What an operator wrote, as it may stand in a message: in quotes, on one line, not endless."""
+    return _bounded(orjson.dumps(value, default=str).decode())
+
+
+def _bounded(text: str) -> str:
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
 def _check_form(parsed_toml: dict[str, Any]) -> dict[str, Any]:
-    """Check the whole configuration against its schema, and return the schema."""
+    """Check the whole configuration against its schema, and return the schema; raises with every problem there is."""
     schema: dict[str, Any] = orjson.loads((schemas_folder() / "configuration.json").read_bytes())
     try:
-        jsonschema_rs.validator_for(schema, offline=True).validate(parsed_toml)
-    except jsonschema_rs.ValidationError as error:
-        path = _path(error.instance_path)
-        # The one setting that may hold a password is never shown.
-        told = "does not fit its declaration" if path == "clickhouse" else error.message
-        raise Misconfigured(f"configuration: {path or 'top level'}: {told}") from None
+        errors = list(jsonschema_rs.validator_for(schema, offline=True).iter_errors(parsed_toml))
     except ValueError:
         # A value JSON does not know; tomllib gives dates, times, nan and inf.
         raise Misconfigured("configuration: holds a value of a type that no key takes") from None
+    problems = list(dict.fromkeys(told for error in errors for told in _told(error, schema)))
+    if len(problems) == 1:
+        raise Misconfigured(f"configuration: {problems[0]}")
+    if problems:
+        raise Misconfigured("\n  ".join([f"configuration: {len(problems)} problems", *problems]))
     return schema
+
+
+def _told(error: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> list[str]:
+    """What is wrong at one place, in words; a line for each unknown key."""
+    path, broken = _path(error.instance_path), error.kind.as_dict()
+    place = path or "top level"
+    if path == "clickhouse":  # the one setting that may hold a password is never shown
+        return [f"{place}: does not fit its declaration"]
+    if error.kind.name == "additionalProperties":
+        too_late = " (a top-level key: it must stand before the first table)"
+        return [
+            f"{place}: unknown key {_bounded(key)}{too_late if path and key in schema['properties'] else ''}"
+            for key in broken["unexpected"]
+        ]
+    if error.kind.name == "required":
+        return [f"{place}: the key {broken['property']} is missing"]
+    if error.kind.name == "pattern":
+        return [f"{place}: {quoted(error.instance)} does not fit. What is wanted: {_description(error, schema)}"]
+    return [f"{place}: {_bounded(error.message)}"]
+
+
+def _description(error: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> str:
+    """What the key that an error is about is declared to mean: the innermost description on the way to its rule."""
+    described, here = "", cast("Any", schema)
+    for step in error.schema_path[:-1]:
+        here = here[step]
+        told = here.get("description", described)
+        described = told if isinstance(told, str) else described  # a key may itself be called description
+    return described
 
 
 def _path(steps: list[str | int]) -> str:
@@ -162,11 +203,11 @@ def _once(places: Iterable[tuple[str, str]], rule: str) -> None:
     met: set[str] = set()
     for place, value in places:
         if value in met:
-            raise Misconfigured(f'configuration: {place}: "{value}" stands twice: {rule}')
+            raise Misconfigured(f"configuration: {place}: {rule}, and {quoted(value)} stands twice")
         met.add(value)
 
 
 def _all(places: Iterable[tuple[str, str]], holds: Callable[[str], bool], rule: str) -> None:
     for place, value in places:
         if not holds(value):
-            raise Misconfigured(f'configuration: {place}: "{value}" is unknown: {rule}')
+            raise Misconfigured(f"configuration: {place}: {rule}, not {quoted(value)}")
