@@ -117,6 +117,7 @@ async def test_every_row_arrives_once_with_its_address_agent_url_and_referrer(
     assert "sent 301" in said
     assert "acknowledged 301" in said
     assert "trusted_proxies" in said
+    assert "collector_events_not_counted_total" in said
 
 
 async def test_no_more_hits_are_under_way_than_connections(collector: Collector, replayed: Replayed) -> None:

@@ -27,7 +27,8 @@ import aiohttp
 import click
 import orjson
 
-TRUST = 'addresses count only if the collector trusts this sender: trusted_proxies = ["127.0.0.0/8"], as an example'
+TRUST = 'each address counts only if the collector trusts this sender, as by trusted_proxies = ["127.0.0.0/8"]'
+NOT_COUNTED = "bots are acknowledged but not counted: see collector_events_not_counted_total in /metrics"
 COLUMNS = ("address", "url", "referrer", "user_agent")
 MAX_LINE_BYTES = 65_536
 ANSWER_TIMEOUT_S = 30.0
@@ -117,7 +118,7 @@ def told(outcome: Outcome, to: str) -> str:
     answered = outcome.acknowledged + outcome.refused.total()
     lines = [
         f"sent          {outcome.sent:>9,}  to {to}",
-        f"acknowledged  {outcome.acknowledged:>9,}",
+        f"acknowledged  {outcome.acknowledged:>9,}  ({NOT_COUNTED})",
         f"refused       {outcome.refused.total():>9,}{_by_reason(outcome.refused)}",
         f"failed        {outcome.failed.total():>9,}{_by_reason(outcome.failed)}",
         f"unanswered    {outcome.unanswered:>9,}  (no answer came: counted or not, and not sent again)",
@@ -126,8 +127,7 @@ def told(outcome: Outcome, to: str) -> str:
     ]
     if outcome.unreadable:
         lines.append(f"unreadable    {outcome.unreadable:>9,}  lines, not sent")
-    if outcome.stopped:
-        lines.append(f"stopped early: {outcome.stopped}")
+    lines += [f"stopped early: {outcome.stopped}"] if outcome.stopped else []
     return "\n".join([*lines, f"Note: {TRUST}."])
 
 
