@@ -128,7 +128,7 @@ def _door(
     receiver = Receiver(
         callers=Callers(settings.trusted_proxies, settings.forwarded_header),
         kinds=Kinds(declarations, settings.registry),
-        reducer=Reducer(declarations, settings.registry, Senders(_region(settings), platforms)),
+        reducer=Reducer(declarations, settings.registry, Senders(region_of(settings), platforms)),
         marks=marks,
         spool=spool,
         clock=clock,
@@ -139,7 +139,8 @@ def _door(
     )
 
 
-def _region(settings: Settings) -> Region:
+def region_of(settings: Settings) -> Region:
+    """The countries of these settings' database, opened; raises Misconfigured if it cannot be used."""
     return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
 
 

@@ -7,8 +7,6 @@ about into one sentence on stderr and exit status 1. `collector child` is for th
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +18,7 @@ import click
 import orjson
 
 from collector.analyst.tokens import Tokens
-from collector.assembly import answer_offline, run_child
+from collector.assembly import answer_offline, region_of, run_child
 from collector.catalogue.declarations import read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
@@ -30,11 +28,9 @@ from collector.inherited import Inherited
 from collector.log import configure, log
 from collector.settings import EXAMPLE, Settings, read_settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve
-from collector.tools import replay
-from collector.tools.client import Unanswered, ask, reachable
-from collector.tools.table import render
-
-OPERATOR_TOKEN = "operator.token"  # noqa: S105 - the name of the file it lies in
+from collector.tools import replay, start_lines
+from collector.tools.client import OPERATOR_TOKEN, Unanswered, ask, token_of
+from collector.tools.table import render, render_reports
 
 P = ParamSpec("P")
 Command = Callable[P, None]
@@ -95,7 +91,7 @@ def collector() -> None:
     """
 
 
-@collector.command("serve")
+@collector.command("serve", short_help="Receive events and answer questions.")
 @_settings_options(*_OPTIONS)
 @_plainly
 def serve_command(**flags: str | None) -> None:
@@ -104,17 +100,18 @@ def serve_command(**flags: str | None) -> None:
     COLLECTOR_ANALYST_TOKEN may hold one more token that reads every property (32 to 200 printable ASCII characters).
     """
     settings = _read(flags)
+    region_of(settings)  # each worker opens its own; here only to say it before anything starts
 
     def announce(public: str, analyst: str) -> None:
-        click.echo(_start_lines(settings, public, analyst), err=True)
+        click.echo("\n".join(_start_lines(settings, public, analyst)), err=True)
 
     if not serve(settings, SystemClock(), announce):
         raise click.ClickException("a process could not run as configured; it said why above")
 
 
-@collector.command()
+@collector.command(short_help="Check the declarations and the configuration.")
 @click.option("--lock", is_flag=True, help="First add new reports to schemas/reports.lock; changed ones are refused.")
-@_settings_options("config")
+@_settings_options("config", "geoip_db")
 @_plainly
 def check(*, lock: bool, **flags: str | None) -> None:
     """Check the declarations (schemas/) and the configuration, and list every problem."""
@@ -132,14 +129,25 @@ def check(*, lock: bool, **flags: str | None) -> None:
         f" reports: {len(declarations.reports)}, threshold: {declarations.threshold})"
     )
     settings = _read(flags)
+    region_of(settings)
     registry = settings.registry
     click.echo(
         f"{settings.config or f'the built-in example, {EXAMPLE}'}: fine (sites: {len(registry.sites)},"
         f" products: {len(registry.products)}, links: {len(registry.links)}, downloads: {len(registry.downloads)})"
     )
+    for warning in start_lines.warning_of_registry(registry):
+        click.echo(warning, err=True)
 
 
-@collector.command()
+@collector.command(short_help="List the reports that can be asked.")
+@_plainly
+def reports() -> None:
+    """List the declared reports: name, dimensions for --by, and the question each answers. Needs no server."""
+    declared = read_declarations().reports.values()
+    click.echo(render_reports((report.name, report.by, report.question) for report in declared), nl=False)
+
+
+@collector.command(short_help="Ask a report.")
 @click.argument("report")
 @click.option("--property", "property_id", required=True, metavar="ID", help="Site or product, as registered.")
 @click.option("--from", "from_day", metavar="DATE", help="First day, UTC, as 2026-11-01.")
@@ -153,6 +161,8 @@ def check(*, lock: bool, **flags: str | None) -> None:
 def query(report: str, form: str, **given: Any) -> None:
     """Ask a report, e.g. `traffic`, of the running collector, or of its data while none runs.
 
+    `collector reports` lists the reports.
+
     Uses DATA/operator.token, or the token in COLLECTOR_ANALYST_TOKEN.
     """
     flags = {name: given.pop(name) for name in ("config", "data", "analyst")}
@@ -163,12 +173,12 @@ def query(report: str, form: str, **given: Any) -> None:
     click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
 
 
-@collector.group()
+@collector.group(short_help="Make tokens for analysts.")
 def token() -> None:
     """Tokens for analysts and their programs."""
 
 
-@token.command("create")
+@token.command("create", short_help="Make a token that reads every property.")
 @click.argument("name")
 @_settings_options("config", "data")
 @_plainly
@@ -180,7 +190,7 @@ def create_token(name: str, **flags: str | None) -> None:
     click.echo("Keep it: it is not shown again. Send it as  Authorization: Bearer TOKEN", err=True)
 
 
-@collector.command("replay")
+@collector.command("replay", short_help="Send recorded page hits again.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--to", required=True, metavar="URL", help="The public port, as http://127.0.0.1:8080")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Hits per second. Default: all.")
@@ -215,35 +225,14 @@ def _read(flags: dict[str, str | None]) -> Settings:
     return settings
 
 
-def _start_lines(settings: Settings, public: str, analyst: str) -> str:
+def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     """What a person needs to know to send the first event and see it counted."""
-    or_given = "COLLECTOR_ANALYST_TOKEN or " if settings.analyst_token else ""
-    lines = [
-        f"collector: receives events at  http://{public}",
-        f"           answers analysts at http://{analyst}  (token: {or_given}{settings.data / OPERATOR_TOKEN})",
-        f"           keeps its data in   {settings.data}",
-    ]
-    if settings.config:
-        return "\n".join([*lines, f"           configured by       {settings.config}"])
-    event = '{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/"}'
-    found = "" if settings.data == Path("var").absolute() else f" --data {shlex.quote(str(settings.data))}"
-    return "\n".join(
-        [
-            *lines,
-            f"           configured by       the built-in example ({EXAMPLE}): give your own with --config",
-            "Try it: send an event, and see it counted within seconds",
-            f"  curl -A Mozilla/5.0 http://{reachable(public)}/v1/events -d '{event}'",  # curl's own agent is a bot's
-            f"  {_own_name()} query traffic --property www.example.org{found}",
-        ]
-    )
-
-
-def _own_name() -> str:
-    """How this command is called again from the same shell."""
-    called = sys.argv[0]
-    if called.endswith("__main__.py"):
-        return f"{shlex.quote(sys.executable)} -m collector"
-    return "collector" if shutil.which("collector") == called else shlex.quote(called)
+    token_given = settings.analyst_token is not None
+    lines = start_lines.where_everything_is(public, analyst, settings.data, settings.config, token_given=token_given)
+    if settings.config is None:
+        lines += start_lines.how_to_begin(public, settings.data, EXAMPLE)
+    lines += start_lines.warning_of_registry(settings.registry)
+    return lines + start_lines.warning_of_analyst(settings.analyst.host, analyst)
 
 
 def _answer(settings: Settings, report: str, parameters: dict[str, str], *, analyst_given: bool) -> bytes:
@@ -264,17 +253,18 @@ def _answer(settings: Settings, report: str, parameters: dict[str, str], *, anal
 
 
 def _ask(settings: Settings, address: str, report: str, parameters: dict[str, str]) -> bytes:
-    try:
-        token = settings.analyst_token or (settings.data / OPERATOR_TOKEN).read_text("ascii").strip()
-    except OSError:
+    token = token_of(settings.data, settings.analyst_token)
+    if token is None:
         raise Misconfigured(
             f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?"
             " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
-        ) from None
+        )
     try:
-        reply = ask(address, token, report, parameters)
+        reply = ask(address, token.text, report, parameters)
     except Unanswered as error:
         raise Misconfigured(f"{error}. Is the collector running? Start it with: collector serve") from None
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        raise Misconfigured(f"the token in {token.source} is not accepted at {address}")
     if reply.status != HTTPStatus.OK:
         raise Misconfigured(reply.reason)
     return reply.body

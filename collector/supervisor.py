@@ -98,6 +98,8 @@ class Supervisor:
                 log.warning("process did not end in time", process=place.name, pid=child.pid)
                 with contextlib.suppress(ProcessLookupError):
                     child.kill()
+        if not self._failed:
+            log.info("stopped")
         return not self._failed
 
     async def _keep(self, place: Place) -> None:
@@ -225,7 +227,7 @@ def _bind(port: str, address: Address) -> socket.socket:
         listener.bind(place)
         listener.listen(BACKLOG)
     except OSError as error:
-        raise Misconfigured(f"the {port} port cannot listen at {address}: {error.strerror}") from error
+        raise Misconfigured(f"--{port} {address} cannot be used: {error.strerror}") from error
     listener.settimeout(0)
     return listener
 

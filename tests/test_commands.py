@@ -13,7 +13,9 @@ import click
 import orjson
 import pytest
 
+from collector.catalogue.declarations import read_declarations
 from collector.cli import collector as command_line
+from collector.tools.table import NOTHING_YET, render
 from tests.stack import ROOT, TOKEN, Stack
 
 HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/pricing"}
@@ -67,18 +69,25 @@ def test_query_takes_the_token_of_the_environment_and_another_address(counted: S
     question = ("query", "traffic", "--property", "www.example.org", "--data", tmp_path, "--analyst", counted.analyst)
     assert "1,200" in _collector(*question, environ={"COLLECTOR_ANALYST_TOKEN": TOKEN}).stdout
     refused = _collector(*question, environ={"COLLECTOR_ANALYST_TOKEN": "x" * 40})
-    assert (refused.returncode, refused.stderr) == (1, "Error: the token is not accepted there\n")
+    assert refused.returncode == 1
+    assert refused.stderr == f"Error: the token in COLLECTOR_ANALYST_TOKEN is not accepted at {counted.analyst}\n"
+    (tmp_path / "operator.token").write_text("y" * 40)
+    assert f"the token in {tmp_path / 'operator.token'} is not accepted" in _collector(*question).stderr
+    (tmp_path / "operator.token").unlink()
     assert "set COLLECTOR_ANALYST_TOKEN" in _collector(*question).stderr
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("traffics", "--property", "www.example.org"), "report: "),
-        (("traffic", "--property", "nobody.example"), "property: "),
-        (("traffic", "--property", "www.example.org", "--from", "yesterday"), "from: "),
-        (("traffic", "--property", "www.example.org", "--by", "mood"), "by: "),
-        (("countries", "--property", "www.example.org", "--interval", "hour"), "interval: "),
+        (("traffics", "--property", "www.example.org"), "report: must be one of: traffic, pages, "),
+        (("traffic", "--property", "nobody.example"), "property: must be the id of a registered site or product"),
+        (("traffic", "--property", "www.example.org", "--from", "yesterday"), "from: must be a UTC date"),
+        (("traffic", "--property", "www.example.org", "--by", "mood"), "by: must be left out"),
+        (
+            ("countries", "--property", "www.example.org", "--interval", "hour"),
+            "interval: must be one of: day, week, month",
+        ),
     ],
 )
 def test_a_bad_question_is_told_by_parameter_and_rule(counted: Stack, words: tuple[str, ...], told: str) -> None:
@@ -117,7 +126,7 @@ def test_without_server_and_data_it_says_how_to_start(tmp_path: Path) -> None:
     )
     assert told.returncode == 1
     assert told.stderr == (
-        "Error: no answer at 127.0.0.1:1: ConnectionRefusedError."
+        "Error: no answer at 127.0.0.1:1 (connection refused)."
         " Is the collector running? Start it with: collector serve\n"
     )
     assert not (tmp_path / "none").exists()
@@ -136,7 +145,79 @@ def test_check_names_what_is_wrong_with_a_configuration(tmp_path: Path) -> None:
     path.write_text('[[site]]\nid = "a.example"\n')
     told = _collector("check", "--config", path)
     assert told.returncode == 1
-    assert "mine.toml: site[0]" in told.stderr
+    assert told.stderr == f"Error: {path}: site[0]: the key hosts is missing\n"
+
+
+def test_check_lists_every_problem_of_a_configuration_on_a_line_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('workers = 0\ntrusted_proxy = []\n[[site]]\nid = "A"\nhosts = ["a.example"]\npublic = "a:1"\n')
+    told = _collector("check", "--config", path)
+    assert told.returncode == 1
+    first, *problems = told.stderr.splitlines()
+    assert first == f"Error: {path}: 4 problems"
+    assert sorted(line.strip().partition(". What is wanted: ")[0] for line in problems) == [
+        'site[0].id: "A" does not fit',
+        "site[0]: unknown key public (a top-level key: it must stand before the first table)",
+        "top level: unknown key trusted_proxy",
+        "workers: 0 is less than the minimum of 1",
+    ]
+
+
+def test_check_opens_the_country_database(tmp_path: Path) -> None:
+    (tmp_path / "geo.mmdb").write_bytes(b"no database")
+    told = _collector("check", environ={"COLLECTOR_GEOIP_DB": str(tmp_path / "geo.mmdb")})
+    assert told.returncode == 1
+    assert "geo.mmdb" in told.stderr
+
+
+def test_check_warns_of_a_configuration_that_counts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("workers = 1\n")
+    told = _collector("check", "--config", path)
+    assert told.returncode == 0
+    assert "refuses every event" in told.stderr
+
+
+def test_reports_are_listed_with_their_dimensions_and_questions_without_a_server() -> None:
+    told = _collector("reports")
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    declared = read_declarations().reports
+    assert lines[0].split() == ["report", "by", "question"]
+    assert [line.split()[0] for line in lines[1:]] == list(declared)
+    for line, report in zip(lines[1:], declared.values(), strict=True):
+        assert line.index(report.question) == lines[0].index("question")
+        assert line.split()[1] == (",".join(report.by) or "–")  # noqa: RUF001 - an en dash is no value
+    assert "`collector reports` lists the reports" in _collector("query", "--help").stdout
+
+
+def test_the_help_cuts_no_sentence() -> None:
+    for words in ((), ("token",)):
+        assert "..." not in _collector(*words, "--help").stdout.partition("Commands:")[2]
+
+
+ANSWER = {
+    "report": "pages",
+    "property": "www.example.org",
+    "from": "2026-11-22",
+    "to": "2026-11-22",
+    "as_of": "2026-11-22T12:00:00Z",
+    "columns": ["path", "events"],
+    "rows": [["/", 1200]],
+    "totals": {"events": 1200, "visitors": None},
+    "notes": ["Rows and totals are as of 2026-11-22T12:00:00Z."],
+}
+
+
+def test_a_table_says_once_as_of_when_it_is_and_no_total_that_nobody_knows() -> None:
+    assert render(ANSWER).count("as of") == 1
+    assert "in total also" not in render(ANSWER)
+    assert "in total also: visitors 7\n" in render(ANSWER | {"totals": {"events": 1200, "visitors": 7}})
+
+
+def test_a_table_without_rows_says_when_events_appear() -> None:
+    lines = render(ANSWER | {"rows": [], "totals": {"events": 0, "visitors": None}, "notes": []}).splitlines()
+    assert lines == ["pages of www.example.org, 2026-11-22 to 2026-11-22", "", NOTHING_YET, "in total: events 0"]
 
 
 def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

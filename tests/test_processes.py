@@ -19,6 +19,7 @@ import pytest
 
 from collector.data_folder import hold
 from collector.errors import Misconfigured
+from collector.tools.start_lines import warning_of_analyst
 from tests.requires import needs
 from tests.stack import ROOT, TOKEN, Reply, Stack, eventually, is_alive
 
@@ -149,7 +150,7 @@ def test_a_start_waits_for_the_one_before_to_end(stack: Stack) -> None:
 def test_a_taken_port_is_named(running: Stack, tmp_path: Path) -> None:
     second = _serve("--data", str(tmp_path / "other"), "--public", running.public, "--analyst", "127.0.0.1:0")
     assert second.returncode == 1
-    assert f"public port cannot listen at {running.public}" in second.stderr
+    assert f"--public {running.public} cannot be used: Address already in use" in second.stderr
     assert "Traceback" not in second.stderr
 
 
@@ -227,16 +228,45 @@ def test_connections_wait_out_the_death_of_their_worker(running: Stack) -> None:
 def test_a_wrong_setting_stops_the_start_with_one_sentence(tmp_path: Path) -> None:
     told = _serve("--data", str(tmp_path), "--workers", "0")
     assert told.returncode == 1
-    assert told.stderr == "Error: --workers: is a whole number from 1 to 64\n"
+    assert told.stderr == 'Error: --workers: must be a whole number from 1 to 64, not "0"\n'
 
 
 def test_what_only_a_child_finds_wrong_stops_the_start_too(tmp_path: Path) -> None:
-    (tmp_path / "geo.mmdb").write_bytes(b"no database")
-    ports = ("--public", "127.0.0.1:0", "--analyst", "127.0.0.1:0")
-    told = _serve("--data", str(tmp_path / "data"), "--geoip-db", str(tmp_path / "geo.mmdb"), *ports)
+    (tmp_path / "operator.token").write_text("too short")
+    told = _serve("--data", str(tmp_path), "--public", "127.0.0.1:0", "--analyst", "127.0.0.1:0")
     assert told.returncode == 1
-    assert "geo.mmdb" in told.stderr
+    assert "operator.token is damaged" in told.stderr
+    assert "event=stopped" not in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_bad_country_database_is_one_error_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "geo.mmdb").write_bytes(b"no database")
+    told = _serve("--data", str(tmp_path / "data"), "--geoip-db", str(tmp_path / "geo.mmdb"))
+    assert told.returncode == 1
+    assert told.stderr.startswith("Error: ")
+    assert "geo.mmdb" in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_start_warns_of_what_an_operator_may_not_mean(start_stack: Callable[..., Stack], stack: Stack) -> None:
+    assert "Warning" not in stack.log_text
+    assert "refuses every event" in start_stack(config="workers = 1\n").log_text
+
+
+@pytest.mark.parametrize(
+    ("host", "warnings"), [("127.0.0.1", 0), ("::1", 0), ("localhost", 0), ("0.0.0.0", 1), ("::", 1), ("a.example", 1)]
+)
+def test_an_analyst_port_that_others_reach_is_warned_about(host: str, warnings: int) -> None:
+    assert len(warning_of_analyst(host, f"{host}:8081")) == warnings
+
+
+def test_the_end_is_logged_once_nothing_runs_any_more(stack: Stack) -> None:
+    children = stack.children()
+    stack.stop()
+    assert len(children) == 2
+    assert "stopped" in stack.log_text.splitlines()[-1]
 
 
 def test_unknown_variables_are_warned_about(start_stack: Callable[..., Stack]) -> None:

@@ -78,12 +78,12 @@ def read_question(
     """Check the parameters of a question about the report `name`; raises BadQuestion for the first broken rule."""
     report = declarations.reports.get(name)
     if report is None:
-        raise NoSuchReport("report", "is one of the declared reports: GET /api/v1/reports lists them")
+        raise NoSuchReport("report", f"must be one of: {', '.join(declarations.reports)}")
     given = _once(parameters)
     if "property" not in given:
-        raise BadQuestion("property", "is required: the id of a site or product")
+        raise BadQuestion("property", "must be given: the id of a registered site or product")
     if not registry.knows(given["property"]):
-        raise BadQuestion("property", "is the id of a registered site or product")
+        raise BadQuestion("property", "must be the id of a registered site or product")
     first, last = _range(given, today)
     return Question(
         report=report,
@@ -101,9 +101,9 @@ def _once(parameters: Iterable[tuple[str, str]]) -> dict[str, str]:
     given: dict[str, str] = {}
     for parameter, value in parameters:
         if parameter not in PARAMETERS:
-            raise BadQuestion(None, f"the parameters are {', '.join(PARAMETERS)}")
+            raise BadQuestion(None, f"every parameter must be one of: {', '.join(PARAMETERS)}")
         if parameter in given:
-            raise BadQuestion(parameter, "is given once")
+            raise BadQuestion(parameter, "must be given once")
         given[parameter] = value
     return given
 
@@ -112,14 +112,14 @@ def _range(given: dict[str, str], today: date) -> tuple[date, date]:
     last = _date("to", given["to"]) if "to" in given else today
     first = _date("from", given["from"]) if "from" in given else last
     if first > last:
-        raise BadQuestion("from", "is not after to (without to: today, in UTC)")
+        raise BadQuestion("from", "must not be after to (without to: today, in UTC)")
     if (last - first).days >= MAX_DAYS:
-        raise BadQuestion("from", "is at most ten years before to")
+        raise BadQuestion("from", "must be at most ten years before to")
     return first, last
 
 
 def _date(parameter: str, text: str) -> date:
-    rule = f"is a UTC date YYYY-MM-DD from {FIRST_DAY} to {LAST_DAY}"
+    rule = f"must be a UTC date YYYY-MM-DD from {FIRST_DAY} to {LAST_DAY}"
     if not _DATE.fullmatch(text):
         raise BadQuestion(parameter, rule)
     try:
@@ -136,7 +136,7 @@ def _interval(given: dict[str, str], report: Report) -> Interval | None:
         return None
     interval = cast("Interval", _one_of("interval", given["interval"], INTERVALS))
     if interval == "hour" and report.grain != "hour":
-        raise BadQuestion("interval", f"{report.name} is counted by the day: is one of day, week, month")
+        raise BadQuestion("interval", f"must be one of: day, week, month ({report.name} is counted by the day)")
     return interval
 
 
@@ -145,9 +145,9 @@ def _by(given: dict[str, str], report: Report) -> tuple[str, ...]:
         return ()
     by = tuple(given["by"].split(","))
     if not report.by:
-        raise BadQuestion("by", f"{report.name} has no dimensions: is left out")
+        raise BadQuestion("by", f"must be left out: {report.name} has no dimensions")
     if len(set(by)) != len(by) or not set(by) <= set(report.by):
-        raise BadQuestion("by", f"names dimensions of {report.name}, each at most once: {', '.join(report.by)}")
+        raise BadQuestion("by", f"must name dimensions of {report.name}, each at most once: {', '.join(report.by)}")
     return by
 
 
@@ -155,11 +155,11 @@ def _limit(given: dict[str, str]) -> int:
     text = given.get("limit", str(DEFAULT_LIMIT))
     limit = int(text) if _NUMBER.fullmatch(text) else 0
     if not 1 <= limit <= MAX_LIMIT:
-        raise BadQuestion("limit", f"is a whole number from 1 to {MAX_LIMIT}")
+        raise BadQuestion("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
     return limit
 
 
 def _one_of(parameter: str, text: str, allowed: tuple[str, ...]) -> str:
     if text not in allowed:
-        raise BadQuestion(parameter, f"is one of {', '.join(allowed)}")
+        raise BadQuestion(parameter, f"must be one of: {', '.join(allowed)}")
     return text

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
-from http import HTTPStatus
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import orjson
 
+OPERATOR_TOKEN = "operator.token"  # noqa: S105 - the name of the file it lies in
 TIMEOUT_S = 30.0
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - where a server listens, not where we do
+
+
+class Token(NamedTuple):
+    """A token, and where it came from as an operator knows it."""
+
+    text: str
+    source: str
 
 
 class Reply(NamedTuple):
@@ -26,8 +34,6 @@ class Reply(NamedTuple):
     @property
     def reason(self) -> str:
         """Why it is no answer, as the collector says it."""
-        if self.status == HTTPStatus.UNAUTHORIZED:
-            return "the token is not accepted there"
         try:
             error = orjson.loads(self.body)["error"]
             return f"{error['parameter']}: {error['rule']}"
@@ -45,6 +51,17 @@ def reachable(address: str) -> str:
     return f"{_ANY_ADDRESS.get(host, host)}:{port}"
 
 
+def token_of(data: Path, given: str | None) -> Token | None:
+    """The token to ask with: the one of the environment, else the operator's in the data directory, if there is one."""
+    if given:
+        return Token(given, "COLLECTOR_ANALYST_TOKEN")
+    path = data / OPERATOR_TOKEN
+    try:
+        return Token(path.read_text("ascii").strip(), str(path))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def ask(address: str, token: str, report: str, parameters: Mapping[str, str]) -> Reply:
     """Ask one report of the analyst port at HOST:PORT; raises Unanswered where no HTTP answer comes."""
     host, _, port = reachable(address).rpartition(":")
@@ -58,6 +75,15 @@ def ask(address: str, token: str, report: str, parameters: Mapping[str, str]) ->
         response = connection.getresponse()
         return Reply(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:
-        raise Unanswered(f"no answer at {address}: {type(error).__name__}") from error
+        raise Unanswered(f"no answer at {address} ({_why(error)})") from error
     finally:
         connection.close()
+
+
+def _why(error: OSError | http.client.HTTPException) -> str:
+    """What went wrong, in words; nothing that came over the wire is among them."""
+    if isinstance(error, TimeoutError):
+        return f"none within {TIMEOUT_S:.0f} s"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return "what listens there does not speak HTTP, or hung up"

@@ -1,32 +1,50 @@
-"""An answer as a table for people: aligned, thousands apart, totals below, notes last."""
+"""An answer as a table for people: aligned, thousands apart, totals below, notes last.
+
+And the list of the reports that can be asked. Nothing here knows what a number means; the commands print it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 NOT_KNOWN = "–"  # noqa: RUF001 - an en dash is what a table shows for no value
+NOTHING_YET = "Nothing counted here yet. Events appear up to two seconds after their segment closes (10 s by default)."
 _GAP = "  "
 
 
 def render(answer: Mapping[str, Any]) -> str:
     """The whole answer of the API as lines of text, ending in a line break."""
     columns: list[str] = list(answer["columns"])
-    rows = [[_shown(value) for value in row] for row in answer["rows"]]
-    totals = [_shown(answer["totals"][name]) if name in answer["totals"] else "" for name in columns]
+    totals: Mapping[str, Any] = answer["totals"]
+    lines = [f"{answer['report']} of {answer['property']}, {answer['from']} to {answer['to']}", ""]
+    lines += _table(columns, answer["rows"], totals) if answer["rows"] else [NOTHING_YET]
+    apart = [name for name in totals if totals[name] is not None and not (answer["rows"] and name in columns)]
+    also = "in total also" if answer["rows"] else "in total"
+    lines += [f"{also}: {', '.join(f'{name} {_shown(totals[name])}' for name in apart)}"] if apart else []
+    lines += ["", *(f"* {note}" for note in answer.get("notes", ()))] if answer.get("notes") else []
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def render_reports(reports: Iterable[tuple[str, Sequence[str], str]]) -> str:
+    """Name, dimensions and question of each report, aligned, ending in a line break."""
+    rows = [("report", "by", "question")]
+    rows += [(name, ",".join(by) or NOT_KNOWN, question) for name, by, question in reports]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return "".join(f"{_line(row, widths, [False] * len(row)).rstrip()}\n" for row in rows)
+
+
+def _table(columns: list[str], values: Sequence[Sequence[Any]], known: Mapping[str, Any]) -> list[str]:
+    """The columns, rows and totals between rules."""
+    rows = [[_shown(value) for value in row] for row in values]
+    totals = [_shown(known[name]) if name in known else "" for name in columns]
     if columns and not totals[0]:
         totals[0] = "total"
-    to_the_right = [any(isinstance(row[i], int | float) for row in answer["rows"]) for i in range(len(columns))]
-    to_the_right = [right or name in answer["totals"] for right, name in zip(to_the_right, columns, strict=True)]
+    to_the_right = [any(isinstance(row[i], int | float) for row in values) for i in range(len(columns))]
+    to_the_right = [right or name in known for right, name in zip(to_the_right, columns, strict=True)]
     widths = [max(map(len, cells)) for cells in zip(columns, *rows, totals, strict=True)]
     rule = ["─" * width for width in widths]
-    lines = [f"{answer['report']} of {answer['property']}, {answer['from']} to {answer['to']}", ""]
-    lines += [_line(cells, widths, to_the_right) for cells in (columns, rule, *rows, rule, totals)]
-    others = [f"{name} {_shown(value)}" for name, value in answer["totals"].items() if name not in columns]
-    lines += [f"in total also: {', '.join(others)}"] if others else []
-    lines += ["", *(f"* {note}" for note in answer.get("notes", ()))] if answer.get("notes") else []
-    lines += [f"* as of {answer['as_of']}"] if answer.get("as_of") else []
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return [_line(cells, widths, to_the_right) for cells in (columns, rule, *rows, rule, totals)]
 
 
 def _shown(value: object) -> str:

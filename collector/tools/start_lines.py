@@ -1,0 +1,67 @@
+"""What `collector serve` tells a person who starts it: where everything is, how to begin, and what to be warned about.
+
+Sentences only, made of values that cli.py hands over; printed on stderr before the first event arrives.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from collector.catalogue.registry import Registry
+from collector.tools.client import OPERATOR_TOKEN, reachable
+
+
+def where_everything_is(public: str, analyst: str, data: Path, config: Path | None, *, token_given: bool) -> list[str]:
+    """Addresses, token, data and configuration of one start."""
+    or_given = "COLLECTOR_ANALYST_TOKEN or " if token_given else ""
+    lines = [
+        f"collector: receives events at  http://{public}",
+        f"           answers analysts at http://{analyst}  (token: {or_given}{data / OPERATOR_TOKEN})",
+        f"           keeps its data in   {data}",
+    ]
+    return [*lines, f"           configured by       {config}"] if config else lines
+
+
+def how_to_begin(public: str, data: Path, example: Path) -> list[str]:
+    """With the built-in example: the commands that send the first event and see it counted."""
+    event = '{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/"}'
+    found = "" if data == Path("var").absolute() else f" --data {shlex.quote(str(data))}"
+    return [
+        f"           configured by       the built-in example ({example}): give your own with --config",
+        "Try it: send an event, and see it counted within seconds",
+        f"  curl -A Mozilla/5.0 http://{reachable(public)}/v1/events -d '{event}'",  # curl's own agent is a bot's
+        f"  {_own_name()} query traffic --property www.example.org{found}",
+    ]
+
+
+def warning_of_registry(registry: Registry) -> list[str]:
+    """Said where nothing can ever be counted."""
+    if registry.sites or registry.products:
+        return []
+    return ["Warning: no [[site]] and no [[product]] is configured: the collector refuses every event."]
+
+
+def warning_of_analyst(host: str, address: str) -> list[str]:
+    """Said where the analyst port can be reached from elsewhere: it speaks plain HTTP, the tokens with it."""
+    if host == "localhost":
+        return []
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return []
+    except ValueError:
+        pass  # a name: nobody here knows whose
+    return [
+        f"Warning: analysts are answered at {address}, not on this machine only: put TLS in front, tokens are sent."
+    ]
+
+
+def _own_name() -> str:
+    """How this command is called again from the same shell."""
+    called = sys.argv[0]
+    if called.endswith("__main__.py"):
+        return f"{shlex.quote(sys.executable)} -m collector"
+    return "collector" if shutil.which("collector") == called else shlex.quote(called)
