@@ -100,6 +100,7 @@ def test_addresses_are_host_and_port(text: str, host: str, port: int) -> None:
             {"COLLECTOR_ANALYST_TOKEN": "ü" * 40},
             "COLLECTOR_ANALYST_TOKEN: must be 32 to 200 printable ASCII characters",
         ),
+        ({"workers": "\udcff\x1b"}, {}, '--workers: must be a whole number from 1 to 64, not "?\\u001b"'),
         ({"log_level": "loud"}, {}, '--log-level: must be one of: debug, info, warning, error, critical, not "loud"'),
         ({"geoip_db": "/no/such.mmdb"}, {}, "--geoip-db: must be a file, and there is no /no/such.mmdb"),
         ({"clickhouse": "http://h:8123"}, {}, "--clickhouse: this version keeps its counts in the embedded engine"),

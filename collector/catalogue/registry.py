@@ -7,6 +7,7 @@ written: it is the operator's own.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -124,7 +125,7 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
 
 def quoted(value: object) -> str:
     """What an operator wrote, as it may stand in a message: in quotes, on one line, not endless."""
-    return _bounded(orjson.dumps(value, default=str).decode())
+    return _bounded(json.dumps(value, ensure_ascii=False, default=str))  # orjson refuses what is no UTF-8
 
 
 def _bounded(text: str) -> str:
