@@ -1,8 +1,8 @@
 """The errors the collector distinguishes, by what is to be done about them.
 
-Refused: say no to the sender and go on. Unavailable: try again later. Corrupt: set aside and go on.
-Misconfigured: stop at start-up and tell the operator. None of them can carry a caller: a refusal names a declared field
-and a rule, never the value that broke it.
+Refused: say no to the sender and go on. Unavailable: try again later. InDoubt: say nothing. Corrupt: set aside and go
+on. Misconfigured: stop at start-up and tell the operator. None of them can carry a caller: a refusal names a declared
+field and a rule, never the value that broke it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Refused(Exception):
 
 class Unavailable(Exception):
     """Nothing was counted and trying again later may succeed (disk full, engine away)."""
+
+
+class InDoubt(Exception):
+    """Whether something was counted cannot be known; the connection is closed without an answer."""
 
 
 class Corrupt(Exception):

@@ -56,6 +56,12 @@ class Metrics:
         self._loaded = Counter("collector_events_loaded", "Events verified in the database", registry=registry)
         self._verified = Counter("collector_batches_verified", "Batches verified in the database", registry=registry)
         self._load_failures = Counter("collector_load_failures", "Runs of the loader that failed", registry=registry)
+        self._quarantined = Counter(
+            "collector_events_quarantined", "Events set aside: their kind is not declared", registry=registry
+        )
+        self._damaged = Counter(
+            "collector_spool_damaged_bytes", "Bytes of segments that are no whole frame, set aside", registry=registry
+        )
         self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be loaded")
         self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
         self._epoch = _gauge(registry, "collector_epoch", "The life of the keys and filters that runs now")
@@ -104,6 +110,11 @@ class Metrics:
     def load_failed(self, runs: int = 1) -> None:
         """Count runs of the loader that failed and will be tried again."""
         self._load_failures.inc(runs)
+
+    def quarantined(self, events: int, damaged_bytes: int) -> None:
+        """Count what of a segment could not be counted and was set aside."""
+        self._quarantined.inc(events)
+        self._damaged.inc(damaged_bytes)
 
     def waiting(self, segments: int, frozen_batches: int) -> None:
         """Say how much waits to be loaded."""

@@ -31,6 +31,8 @@ class Counted:
     failures: int = 0
     segments: int = 0
     frozen: int = 0
+    set_aside: int = 0
+    damaged_bytes: int = 0
 
     def loaded(self, events: int) -> None:
         self.events += events
@@ -40,6 +42,10 @@ class Counted:
 
     def load_failed(self) -> None:
         self.failures += 1
+
+    def quarantined(self, events: int, damaged_bytes: int) -> None:
+        self.set_aside += events
+        self.damaged_bytes += damaged_bytes
 
     def waiting(self, segments: int, frozen_batches: int) -> None:
         self.segments, self.frozen = segments, frozen_batches

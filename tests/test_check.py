@@ -137,6 +137,17 @@ def test_a_broken_event_schema_is_refused(
     assert any(told in problem for problem in found), found
 
 
+def test_more_reports_of_a_kind_than_its_marks_hold_are_refused(schemas: Path) -> None:
+    more = "".join(
+        f'[report.more_{number}]\nquestion = "?"\nby = ["path"]\ngrain = "day"\n'
+        'counts = [{ kind = "page_hit", add = "events" }]\n'
+        for number in range(13)
+    )
+    (schemas / REPORTS).write_text((schemas / REPORTS).read_text("utf-8") + more, "utf-8")
+    with pytest.raises(Misconfigured, match="page_hit enters reports in 22 ways"):
+        read_declarations(schemas)
+
+
 def test_a_field_whose_report_is_gone_is_no_longer_accepted(schemas: Path) -> None:
     text = (schemas / REPORTS).read_text("utf-8")
     start, end = text.index("[report.page_scroll]"), text.index("[report.sources]")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,8 +109,11 @@ def test_frames_of_other_declarations_tell_events_but_not_who_was_new(client: Cl
     records = [("page_hit", "www.example.org", HOUR, ["/old"], ALL_NEW), ("gone", "www.example.org", HOUR, [], 1)]
     (folder / (name + CLOSED)).write_bytes(encode(name, 0, b"\1" * 8, records))
     (folder.parent / ("01" * 8 + ".layout")).write_bytes(b'{"page_hit": ["path"], "gone": []}')
-    assert place.loader(client).load_ready() == 1
+    metrics = Counted()
+    assert place.loader(client, metrics).load_ready() == 1
     assert rows(client, place.node, "pages", "d1, sum(events), sum(visitors), sum(firsts)") == [("/old", 1, 0, 0)]
+    assert metrics.set_aside == 1
+    assert (place.data / "quarantine" / (name + CLOSED)).exists()  # what is not declared any more is not thrown away
 
 
 def test_a_segment_that_cannot_be_understood_stays_and_the_others_go_on(client: Client, place: Place) -> None:
@@ -129,9 +134,12 @@ def test_a_damaged_frame_costs_itself_only(client: Client, place: Place) -> None
     data = bytearray(path.read_bytes())
     data[len(data) // 5 * 2 + HEADER.size + 5] ^= 1
     path.write_bytes(data)
-    assert place.loader(client).load_ready() == 4
+    metrics = Counted()
+    assert place.loader(client, metrics).load_ready() == 4
     assert [d1 for d1, _ in rows(client, place.node, "pages")] == ["/0", "/1", "/3", "/4"]
-    assert place.files() == []
+    assert place.files() == [path.name]
+    assert (place.data / "quarantine" / path.name).read_bytes() == data
+    assert metrics.damaged_bytes == len(data) // 5
 
 
 class Away:
@@ -162,6 +170,42 @@ def test_what_could_not_be_inserted_waits_and_is_inserted_later(client: Client, 
     assert loaded == 201
     assert rows(client, place.node, "pages") == [("/a", 201)]
     assert place.files() == []
+
+
+def test_events_become_cells_within_the_hour_while_the_database_is_away(client: Client, place: Place) -> None:
+    place.write([(hit("/a"), 0)])
+    away: Any = Away(client)
+    loader = place.loader(away)
+    assert loader.load_ready() == 0
+    old = place.write([(hit("/b"), 0)])
+    os.utime(old, (time.time() - 900, time.time() - 900))
+    for _ in range(10):
+        loader.load_ready()
+    assert sorted(path.suffix for path in (place.data / "frozen").iterdir()) == [".batches", ".batches"]
+    away.away = False
+    assert sum(loader.load_ready() for _ in range(100)) == 2
+    assert place.files() == []
+
+
+def test_a_frozen_file_with_a_damaged_header_keeps_every_segment_it_may_stand_for_unread(
+    client: Client, place: Place
+) -> None:
+    away: Any = Away(client)
+    for number in range(3):
+        place.write([(hit(f"/{number}"), 0)])
+    assert place.loader(away).load_ready() == 0
+    [frozen] = (place.data / "frozen").iterdir()
+    data = bytearray(frozen.read_bytes())
+    data[25] ^= 1
+    before = frozen.stat().st_mtime
+    frozen.write_bytes(data)
+    os.utime(frozen, (before, before))
+    later = place.write([(hit("/later"), 0)])
+    os.utime(later, (before + 1, before + 1))
+    loader = place.loader(client)
+    assert sum(loader.load_ready() for _ in range(5)) == 1
+    assert rows(client, place.node, "pages") == [("/later", 1)]
+    assert len(list((place.data / "spool" / "w0").iterdir())) == 3
 
 
 def test_a_batch_refused_for_good_is_set_aside_and_the_others_go_on(client: Client, place: Place) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -13,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.catalogue.declarations import read_declarations
-from collector.errors import Corrupt, Unavailable
+from collector.errors import Corrupt, InDoubt, Unavailable
 from collector.event import Event, Fact
 from collector.spool.frame import HEADER, Frame, Record, decode, encode, frames, record_of
 from collector.spool.reader import SpoolReader
 from collector.spool.segment import BROKEN, CLOSED, OPEN, owned, recover, segment_name, segments, worker_folder
-from collector.spool.writer import SpoolWriter
+from collector.spool.writer import MAX_WAITING, SpoolWriter
 
 DECLARATIONS = read_declarations()
 DIGEST = bytes.fromhex(DECLARATIONS.digest)
@@ -145,6 +148,74 @@ async def test_a_failed_write_is_answered_and_the_next_segment_works(tmp_path: P
     (worker_folder(tmp_path, 0) / (NAME + OPEN)).rmdir()
     paths = [str(r.event.facts[1]) for segment in segments(tmp_path) for r in reader(tmp_path).read(segment).records]
     assert paths == ["/a", "/c"]
+
+
+async def test_no_answer_goes_before_its_bytes_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill cannot show it, the page cache survives it: so the calls themselves are watched."""
+    done: list[str] = []
+    written, synced = os.write, os.fdatasync
+
+    def write(fd: int, data: bytes) -> int:
+        done.append("write")
+        return written(fd, data)
+
+    def fdatasync(fd: int) -> None:
+        synced(fd)
+        done.append("fdatasync")
+
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    writer = new_writer(tmp_path, segment_s=60)
+    for _ in range(3):
+        done.clear()
+        await writer.append([(event("/a"), 0)])
+        assert done == ["write", "fdatasync"]
+    writer.close()
+
+
+async def test_what_a_failed_sync_left_is_gone_before_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = new_writer(tmp_path, segment_s=60)
+    await writer.append([(event("/a"), 0)])
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fails)
+        with pytest.raises(Unavailable):
+            await writer.append([(event("/b"), 0)])
+        with monkeypatch.context() as cannot_cut:
+            cannot_cut.setattr(os, "ftruncate", fails)
+            with pytest.raises(InDoubt):
+                await writer.append([(event("/c"), 0)])
+    await writer.append([(event("/d"), 0)])
+    writer.close()
+    closed_ones = [segment for segment in segments(tmp_path) if segment.closed]
+    paths = [str(r.event.facts[1]) for segment in closed_ones for r in reader(tmp_path).read(segment).records]
+    assert paths == ["/a", "/d"]
+
+
+async def test_a_slow_disk_bounds_what_waits_and_every_frame_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = threading.Event()
+    synced = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (hold.wait(), synced(fd)))
+    writer = new_writer(tmp_path, segment_s=60)
+    body = [(event(f"/{'x' * 110}"), 0)] * 100
+    first = writer.append(body)
+    await asyncio.sleep(0.05)
+    others = [writer.append(body) for _ in range(MAX_WAITING // 100 + 5)]
+    hold.set()
+    said = await asyncio.gather(first, *others, return_exceptions=True)
+    writer.close()
+    accepted = said.count(None)
+    assert accepted * 100 >= MAX_WAITING
+    assert sum(isinstance(each, Unavailable) for each in said) == len(said) - accepted > 0
+    found = [record for segment in segments(tmp_path) for record in reader(tmp_path).read(segment).records]
+    assert len(found) == accepted * 100
+
+
+def fails(*_: object) -> None:
+    raise OSError(errno.EIO, "injected")
 
 
 def test_a_directory_has_one_owner(tmp_path: Path) -> None:

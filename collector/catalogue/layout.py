@@ -21,6 +21,7 @@ from collector.event import Fact
 Facts = tuple[Fact, ...]
 Role = Literal["bucket", "flag", "number"]
 EACH_COUNT = "count"
+MAX_LINES = 21  # an event's marks, three bits a line, are one number of at most 63 bits in a frame (count/marks.py)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,10 @@ def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimen
         if (counts := [count for count in report.counts if count.kind == kind])
         for field in (report.each.fields if report.each else (None,))
     ]
+    if len(lines) > MAX_LINES:
+        raise Misconfigured(
+            f"reports.toml: {kind} enters reports in {len(lines)} ways: at most {MAX_LINES} are possible"
+        )
     of_caller = [line.report for line in lines if not line.report.ours]
     read = dict.fromkeys(position[name] for report in of_caller for name in _names_read(report, kind))
     return Layout(

@@ -10,12 +10,11 @@ filter each; a slot is replaced as a whole, so a key never outlives its filter.
     12288  filter of slot 0, WORDS x u64
     ...    filter of slot 1
 
-The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At capacity, 28 bits a
-token, a look-up errs in 0.12 % of cases (measured; four scattered probes at 12 bits: 0.6 %, and slower), a mark after
-at most two of them in 0.3 %. An error makes counts of visitors and networks low, never high. A caller is marked under
-a claim on its network, so that two processes that meet it at once find it new once (without: 1 in 20,000 hits of
-recorded traffic, which comes in bursts, was new twice). Two networks that write one word within the same ~100 ns can
-still lose a token, which is then counted once more.
+The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At capacity, 24 bits a
+token, a look-up errs in 0.18 % of cases (measured; four scattered probes at 12 bits: 0.6 %, and slower). An error makes
+counts of visitors and networks low, never high. A caller is marked under a claim on its network, so that two processes
+that meet it at once find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new
+twice). Two networks that write one word within the same ~100 ns can still lose a token, which then counts once more.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 WORD_BITS = 23
-WORDS = 1 << WORD_BITS  # 64 MiB a day: room for 19 million tokens, some 30 to a visitor
+WORDS = 1 << WORD_BITS  # 64 MiB a day: room for 22 million tokens, some 25 to a visitor
 KEY_BYTES = 32
 MAX_WORKERS = 64
 CLAIMS = 4096  # bytes that stand for networks while they are marked

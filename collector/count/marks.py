@@ -19,6 +19,7 @@ from collector.event import Event
 VISITOR, NETWORK, FIRST = 1, 2, 4
 BITS_PER_LINE = 3
 HOURS_PER_DAY = 24
+TOLD_REMEMBERED = 100_000  # per kind and property: some 8 MB
 CELLS_REMEMBERED = 20_000  # per line and property; the coefficients of a forgotten cell are made again
 
 _SHIFT = 80  # of a sum's bits 80..126 the low 24 choose four bits of a word, the next 23 the word
@@ -59,13 +60,15 @@ _DayLine = tuple[
 
 
 class _DayLines(NamedTuple):
-    """The lines of one kind and property on one day; `ours` are those with a dimension of ours."""
+    """The lines of one kind and property on one day; `ours` are those with a dimension of ours.
+
+    told  hashes of (visitor's seed, facts of the caller) this process met today: new to none of the other lines
+    """
 
     lines: tuple[_DayLine, ...]
     ours: tuple[_DayLine, ...]
     caller_facts: Callable[[Facts], Facts] | None
-    a: int
-    b: int
+    told: set[int]
 
 
 class Marks:
@@ -127,14 +130,21 @@ class Marks:
         return marks
 
     def _lines_to_ask(self, event: Event, visitor: int, slot: DaySlot) -> tuple[_DayLine, ...]:
-        """All lines, or those with a dimension of ours: a visitor seen with all the same facts is new to no other.
+        """All lines, or those with a dimension of ours: a visitor met with all the same facts is new to no other.
 
-        One look-up instead of seven. Its token takes the facts by this process's own keyed string hash.
+        One look-up instead of seven. It is known to this process only and for this day: the filter, which all share,
+        holds tokens of single cells and nothing that would tie them together.
         """
-        lines, ours, caller_facts, a, b = self._lines(event, slot)
-        if caller_facts is None or is_new(a * (visitor ^ hash(caller_facts(event.facts))) + b, slot.words):
+        lines, ours, caller_facts, told = self._lines(event, slot)
+        if caller_facts is None:
             return lines
-        return ours
+        met = visitor ^ hash(caller_facts(event.facts))
+        if met in told:
+            return ours
+        if len(told) >= TOLD_REMEMBERED:
+            told.clear()
+        told.add(met)
+        return lines
 
     def _lines(self, event: Event, slot: DaySlot) -> _DayLines:
         days = self._days.setdefault(slot.day, {})
@@ -143,8 +153,7 @@ class Marks:
             layout = self._layouts[event.kind]
             lines = [_day_line(index, line, event.property, slot) for index, line in enumerate(layout.lines)]
             ours = [made for made, line in zip(lines, layout.lines, strict=True) if line.report.ours]
-            a, b, _ = _Cells("", event.property, slot)[(event.kind,)]
-            found = _DayLines(tuple(lines), tuple(ours), layout.caller_facts, a, b)
+            found = _DayLines(tuple(lines), tuple(ours), layout.caller_facts, set())
             days[event.kind, event.property] = found
         return found
 

@@ -32,7 +32,7 @@ from collector.door.answers import (
 from collector.door.body import BodyRefused
 from collector.door.receive import Receiver
 from collector.door.tally import FLUSH_EVERY_S, Tally
-from collector.errors import Misconfigured
+from collector.errors import InDoubt, Misconfigured
 from collector.log import log, place_of, web_logger
 
 Handler = Callable[[web.BaseRequest], Awaitable[Answer]]
@@ -94,6 +94,10 @@ class Door:
             self._tally.refused_body(answer.status)
         except (asyncio.CancelledError, ConnectionError):
             raise
+        except InDoubt:
+            if request.transport:
+                request.transport.abort()
+            raise ConnectionResetError from None
         except Exception as error:  # noqa: BLE001 - the last line of defence: an own answer, and a log line without a value
             log.error("request failed", **place_of(error))
             answer = BROKEN

@@ -24,12 +24,11 @@ FIRST_LETTERS = {"day": "d", "week": "w", "month": "m", "ever": "e"}
 
 
 class Told(NamedTuple):
-    """What an event says by itself, reduced."""
+    """What an event says of the property itself: enough to refuse it."""
 
     fields: Fields
     property: str
     page: Page | None
-    source: Source | None
 
 
 Getter = Callable[[Told, Sender], Fact]
@@ -53,14 +52,12 @@ class Reducer:
         }
 
     def read(self, fields: Fields) -> Told:
-        """What the event says: its page and source, scrubbed. Raises Refused for a page of another host."""
+        """What the event says of its page, scrubbed. Raises Refused for a page of another host."""
         site = fields.get("site")
         url = fields.get("url")
         if site is None or url is None:
-            return Told(fields, site or fields["product"], None, None)
-        page = self._pages.read(site, url)
-        source = self._sources.of(site, fields.get("referrer")) if fields["kind"] == "page_hit" else None
-        return Told(fields, site, page, source)
+            return Told(fields, site or fields["product"], None)
+        return Told(fields, site, self._pages.read(site, url))
 
     def reduce(self, told: Told, sender: Sender, now_s: float) -> Event:
         """The event as it goes on: buckets, flags and numbers in its kind's order; of the sender only buckets."""
@@ -94,9 +91,12 @@ class Reducer:
             "os": lambda told, sender: sender.platform.os,
             "device": lambda told, sender: sender.platform.device,
             "browser": lambda told, sender: sender.platform.browser,
-            "source": lambda told, sender: told.source.source if told.source else UNKNOWN,
-            "entry": lambda told, sender: told.source is not None and told.source.entry,
+            "source": lambda told, sender: self._source_of(told).source,
+            "entry": lambda told, sender: self._source_of(told).entry,
         }.get(name)
+
+    def _source_of(self, told: Told) -> Source:
+        return self._sources.of(told.property, told.fields.get("referrer"))
 
     def _version(self, told: Told, sender: Sender) -> Fact:
         version: str = told.fields["version"]

@@ -51,6 +51,8 @@ def record_of(event: Event, marks: int) -> Record:
 def encode(name: str, sequence: int, digest: bytes, records: list[Record]) -> bytes:
     """One frame of the segment `name` holding these records; `digest` is 8 bytes."""
     payload = orjson.dumps(records)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ValueError("more than a frame holds")
     head = HEADER.pack(MAGIC, len(payload), sequence, digest, 0)
     return HEADER.pack(MAGIC, len(payload), sequence, digest, _crc(name, head, payload)) + payload
 
