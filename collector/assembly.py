@@ -31,7 +31,7 @@ from collector.door.caller import Callers
 from collector.door.receive import Receiver
 from collector.door.server import BACKLOG, Door
 from collector.door.tally import Tally
-from collector.errors import Code, Misconfigured
+from collector.errors import Code, Misconfigured, Unavailable
 from collector.inherited import Inherited
 from collector.loader import Loader
 from collector.log import log, loop_exception_handler, web_logger
@@ -53,6 +53,7 @@ Result = TypeVar("Result")
 
 LOAD_EVERY_S = 0.2
 UPKEEP_EVERY_S = 30.0
+OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
 SHUTDOWN_S = 5.0
 DATABASE = "clickhouse"
 SPOOL = "spool"
@@ -73,15 +74,17 @@ def answer_offline(settings: Settings, folder: DataFolder, report: str, paramete
     declarations = read_declarations()
     os.environ["TMPDIR"] = str(folder.tmp)
     folder.tmp.mkdir(mode=0o700, exist_ok=True)
-    with open_embedded(folder.path / DATABASE) as engine:
-        loader = _loader(folder.path, folder.node(), declarations, engine, Metrics(declarations.kinds, Code))
-        while loader.load_ready():
-            pass
-        answers = _answers(settings, declarations, engine, SystemClock())
-        try:
+    try:
+        with open_embedded(folder.path / DATABASE) as engine:
+            loader = _loader(folder.path, folder.node(), declarations, engine, Metrics(declarations.kinds, Code))
+            while loader.load_ready():
+                pass
+            answers = _answers(settings, declarations, engine, SystemClock())
             return body_of(answers.ask(answers.read(report, parameters.items())))
-        except BadQuestion as bad:
-            raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
+    except BadQuestion as bad:
+        raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
+    except (Unavailable, OSError) as error:
+        raise Misconfigured(f"the data in {folder.path} cannot be read: {type(error).__name__}") from None
 
 
 async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> None:
@@ -125,10 +128,13 @@ def _door(
     tally = Tally(metrics)
     platforms = Platforms()
     platforms.warm()
+    region = region_of(settings)
+    if region.age_days is not None and region.age_days > OLD_DAYS:
+        log.warning("the country database is old", days=region.age_days)
     receiver = Receiver(
         callers=Callers(settings.trusted_proxies, settings.forwarded_header),
         kinds=Kinds(declarations, settings.registry),
-        reducer=Reducer(declarations, settings.registry, Senders(region_of(settings), platforms)),
+        reducer=Reducer(declarations, settings.registry, Senders(region, platforms)),
         marks=marks,
         spool=spool,
         clock=clock,

@@ -11,7 +11,6 @@ from typing import NamedTuple
 OTHER = "(other)"
 UNKNOWN = "(unknown)"
 DIRECT = "(direct)"
-RESERVED = (OTHER, UNKNOWN, DIRECT)
 
 MAX_DIMENSIONS = 3
 

@@ -20,8 +20,6 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-LEVELS = ("debug", "info", "warning", "error", "critical")
-
 log: FilteringBoundLogger = structlog.get_logger()
 """The logger of our own lines: log.info("segment closed", segment=name)."""
 

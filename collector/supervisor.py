@@ -154,7 +154,7 @@ class Supervisor:
             *(sys.executable, "-m", "collector", "child", place.role, inherited.to_json()),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=inherited.fds,
-            env={**os.environ, "TMPDIR": str(held.folder.tmp), FOLDER_VARIABLE: str(held.folder.metrics)},
+            env=_environment() | {"TMPDIR": str(held.folder.tmp), FOLDER_VARIABLE: str(held.folder.metrics)},
         )
 
     async def _tend(self) -> None:
@@ -235,6 +235,11 @@ def _bind(port: str, address: Address) -> socket.socket:
 def _address_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return str(Address(host, port))
+
+
+def _environment() -> dict[str, str]:
+    """What children inherit: without settings of ours, for they have them in a memfd, and a token is among them."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")}
 
 
 def _raise_file_limit() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import collector
 from collector.catalogue.declarations import Declarations, read_declarations
-from collector.catalogue.kinds import Kinds, property_of
+from collector.catalogue.kinds import Kinds
 from collector.catalogue.registry import Registry, read_registry
 from collector.errors import Code, Refused
 from tests.example_events import BadEvent, bad_events, good_events
@@ -194,13 +194,6 @@ def test_an_unreadable_referrer_is_no_reason_to_refuse(referrer: str) -> None:
 def test_text_that_is_not_unicode_is_refused_like_any_other(event: dict[str, Any], code: Code, field: str) -> None:
     refused = refusal(event)
     assert (refused.code, refused.field) == (code, field)
-
-
-def test_the_property_of_an_event_is_its_site_or_its_product() -> None:
-    assert property_of(GOOD["goal"]) == "www.example.org"
-    assert property_of(GOOD["install"]) == "player"
-    click = {"kind": "link_click", "product": "player", "link": "equalizer-shop"}
-    assert property_of(KINDS.parse(click)) == "player"
 
 
 TEXT = st.text(st.characters(), max_size=60)

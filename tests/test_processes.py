@@ -203,9 +203,10 @@ def test_what_an_earlier_start_left_behind_is_wiped(stack: Stack) -> None:
     stack.stop()
 
 
-def test_no_secret_is_in_arguments_or_environment_but_the_given_one(running: Stack) -> None:
+def test_no_secret_is_in_arguments_or_environment_of_a_child(running: Stack) -> None:
     for pid in running.children():
-        assert TOKEN.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        for place in ("cmdline", "environ"):
+            assert TOKEN.encode() not in Path(f"/proc/{pid}/{place}").read_bytes()
 
 
 def test_connections_wait_out_the_death_of_their_worker(running: Stack) -> None:

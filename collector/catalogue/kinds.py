@@ -89,12 +89,6 @@ class Kinds:
         raise Refused(Code.NOT_DECLARED, field, f"{field} is one of the {field}s that the property declares")
 
 
-def property_of(fields: dict[str, Any]) -> str:
-    """The id of the property that a parsed event is of."""
-    found: str = fields.get("site") or fields["product"]
-    return found
-
-
 def _compile(kind: str, schema: dict[str, Any], registry: Registry) -> _Kind:
     fields: dict[str, Any] = schema["properties"]
     registered = {

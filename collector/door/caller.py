@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from typing import NoReturn
 
 from aiohttp import web
-from aiohttp.hdrs import ACCEPT_LANGUAGE, USER_AGENT
+from aiohttp.hdrs import ACCEPT_LANGUAGE, RANGE, USER_AGENT
 from multidict import CIMultiDictProxy, istr
+
+from collector.metrics import Reason
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,24 +32,16 @@ AGENT_CHARACTERS = 400
 class Caller:
     """One request's sender, as the wire has it: packed address (4 or 16 bytes) and the headers that are read at all."""
 
-    __slots__ = ("accept_language", "address", "agent", "hints", "opted_out", "prefetches")
+    __slots__ = ("accept_language", "address", "agent", "hints", "left_out")
 
     def __init__(
-        self,
-        address: bytes,
-        agent: str,
-        hints: tuple[str, str],
-        accept_language: str,
-        *,
-        opted_out: bool,
-        prefetches: bool,
+        self, address: bytes, agent: str, hints: tuple[str, str], accept_language: str, left_out: Reason | None
     ) -> None:
         self.address = address
         self.agent = agent
         self.hints = hints
         self.accept_language = accept_language
-        self.opted_out = opted_out
-        self.prefetches = prefetches
+        self.left_out = left_out
 
     def __repr__(self) -> str:
         return "<caller>"
@@ -71,8 +66,7 @@ class Callers:
             header(USER_AGENT, "")[:AGENT_CHARACTERS],
             (header(_PLATFORM, ""), header(_MOBILE, "")),
             header(ACCEPT_LANGUAGE, ""),
-            opted_out=header(_GPC) == "1" or header(_DNT) == "1",
-            prefetches="prefetch" in (header(_SEC_PURPOSE) or header(_PURPOSE) or ""),
+            _left_out(header),
         )
 
     def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:
@@ -94,6 +88,16 @@ class Callers:
             if version == of_version and number & mask == network:
                 return True
         return False
+
+
+def _left_out(header: Callable[[str], str | None]) -> Reason | None:
+    """Why nothing of this request is to be counted, nor derived from its caller."""
+    if header(_GPC) == "1" or header(_DNT) == "1":
+        return "opt_out"
+    if "prefetch" in (header(_SEC_PURPOSE) or header(_PURPOSE) or ""):
+        return "prefetch"
+    ranges = header(RANGE)
+    return "partial" if ranges and not ranges.startswith("bytes=0-") else None
 
 
 def packed(text: str) -> bytes | None:

@@ -56,13 +56,13 @@ class Receiver:
         try:
             sent = orjson.loads(body)
         except orjson.JSONDecodeError:
-            return self._refused_body(NOT_JSON)
+            return NOT_JSON
         if isinstance(sent, dict):
             return await self._count([sent], caller, one=True)
         if not isinstance(sent, list):
-            return self._refused_body(NOT_JSON)
+            return NOT_JSON
         if len(sent) > MAX_EVENTS:
-            return self._refused_body(TOO_MANY)
+            return TOO_MANY
         return await self._count(sent, caller, one=False)
 
     async def receive_one(self, request: web.BaseRequest, event: dict[str, Any]) -> Answer:
@@ -73,7 +73,7 @@ class Receiver:
         """Count each event that can be, wait until all of them are durable, and say which were refused."""
         now_s = self._clock.now()
         sender = None  # of who opted out nothing is derived
-        if not (caller.opted_out or caller.prefetches):
+        if not caller.left_out:
             sender = self._reducer.sender(caller.address, caller.agent, caller.hints, caller.accept_language)
         accepted: list[Marked] = []
         rejected: list[dict[str, Any]] = []
@@ -106,7 +106,7 @@ class Receiver:
         if told.fields.get("test"):
             reason = "test"
         elif sender is None:
-            reason = "opt_out" if caller.opted_out else "prefetch"
+            reason = caller.left_out or "opt_out"
         elif sender.platform.bot and "site" in told.fields:
             reason = "bot"
         else:
@@ -115,7 +115,3 @@ class Receiver:
             return event, self._marks.of(event, sender.seeds(slot), slot) if slot else 0
         self._tally.not_counted(reason, 1)
         return None
-
-    def _refused_body(self, answer: Answer) -> Answer:
-        self._tally.refused_body(answer.status)
-        return answer

@@ -91,7 +91,6 @@ class Door:
             answer = await self._route(request)
         except BodyRefused as refused:
             answer = refused.answer
-            self._tally.refused_body(answer.status)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except InDoubt:
@@ -101,6 +100,8 @@ class Door:
         except Exception as error:  # noqa: BLE001 - the last line of defence: an own answer, and a log line without a value
             log.error("request failed", **place_of(error))
             answer = BROKEN
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            self._tally.refused_body(answer.status)
         if request.keep_alive and request.version.minor:
             return answer
         return answer.closing()

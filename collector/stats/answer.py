@@ -107,7 +107,8 @@ class Answers:
         merged = _Merged(question, parts)
         as_of = None if merged.oldest is None else _time(merged.oldest)
         visitors = _visitors_column(question)
-        rows = sorted(merged.sums.items(), key=lambda item: (item[0][0], -item[1].events, item[0][1]))
+        most = sorted(merged.sums.items(), key=lambda item: (-item[1].events, item[0]))[: question.limit]
+        rows = sorted(most, key=lambda item: (item[0][0], -item[1].events, item[0][1]))
         found = Findings(
             threshold=self.declarations.threshold,
             today=self._today(),
@@ -118,13 +119,13 @@ class Answers:
             counted_again=merged.counted_again,
             nodes=len(merged.nodes),
             as_of=as_of,
-            rows=len(rows),
+            rows=len(merged.sums),
         )
         measures = tuple(visitors or name if name == "visitors" else name for name in question.report.measures)
         return Answer(
             question=question,
             columns=(("bucket",) if question.interval else ()) + question.by + measures,
-            rows=tuple(_line(question, *key, counted) for key, counted in rows[: question.limit]),
+            rows=tuple(_line(question, *key, counted) for key, counted in rows),
             totals=_totals(question, merged.total),
             threshold=self.declarations.threshold,
             notes=tuple(notes_on(question, found)),

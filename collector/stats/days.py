@@ -21,7 +21,7 @@ from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
 DayNode = tuple[int, int]
 Crowds = dict[DayNode, int]
 
-DAYS_AT_ONCE = 64  # bounds what one look at the warehouse brings into memory: 5,000 values a day at most
+DAYS_AT_ONCE = 64  # bounds what one look at the warehouse brings into memory
 
 
 class Reading(Protocol):

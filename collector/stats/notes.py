@@ -51,8 +51,8 @@ def notes_on(question: Question, found: Findings) -> list[str]:
         notes.append(f"{found.today} (UTC) is not over: its numbers still grow.")
     if found.other:
         notes.append(
-            f"(other) holds what fewer than {found.threshold} networks stand for, what is not declared,"
-            " and what was over a limit. Totals include it."
+            f"(other) holds what fewer than {found.threshold} networks stand for, and what is not declared."
+            " Totals include it."
         )
     if found.visitors:
         notes += _on_visitors(question, found)

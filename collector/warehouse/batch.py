@@ -79,11 +79,6 @@ class Frozen:
     segments: tuple[str, ...]
     batches: tuple[Batch, ...]
 
-    @property
-    def events(self) -> int:
-        """How many events its batches count."""
-        return sum(batch.events for batch in self.batches)
-
 
 def freeze(
     folder: Path,
