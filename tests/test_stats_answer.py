@@ -46,6 +46,12 @@ def test_the_limit_cuts_rows_and_says_so_but_never_totals(desk: Desk) -> None:
     assert says(answer, "1 of 3 rows")
 
 
+def test_with_an_interval_too_the_limit_keeps_the_rows_with_most_events(desk: Desk) -> None:
+    pages(desk)
+    answer = desk.ask("pages", from_="2026-11-20", interval="day", by="path", limit="2")
+    assert [row[:3] for row in answer.rows] == [("2026-11-20", "/", 20), ("2026-11-21", "/", 30)]
+
+
 def test_without_by_there_is_no_dimension_and_visitors_are_not_told(desk: Desk) -> None:
     pages(desk)
     answer = desk.ask("pages", from_="2026-11-20")
