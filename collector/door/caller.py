@@ -27,6 +27,7 @@ _SEC_PURPOSE, _PURPOSE = istr("Sec-Purpose"), istr("Purpose")
 _MAPPED = bytes(10) + b"\xff\xff"
 _NOWHERE = bytes(4)
 AGENT_CHARACTERS = 400
+_PROXIES_REMEMBERED = 1000
 
 
 class Caller:
@@ -56,6 +57,7 @@ class Callers:
     def __init__(self, trusted_proxies: tuple[Network, ...], forwarded_header: str) -> None:
         self._trusted = [(net.version, int(net.network_address), int(net.netmask)) for net in trusted_proxies]
         self._header = istr(forwarded_header)
+        self._proxies: dict[str, bytes] = {}  # trusted peers that called before, as text: few, and the operator's own
 
     def of(self, request: web.BaseRequest) -> Caller:
         """The caller of a request. Never refuses: what cannot be read is taken as absent."""
@@ -71,8 +73,10 @@ class Callers:
 
     def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:
         """The rightmost hop that is no trusted proxy; the last readable hop where one cannot be read."""
-        address = packed(peer) or _NOWHERE
-        if self._trusted and self._is_trusted(address):
+        address = self._proxies.get(peer) or packed(peer) or _NOWHERE
+        if peer in self._proxies or self._is_trusted(address):
+            if len(self._proxies) < _PROXIES_REMEMBERED:
+                self._proxies[peer] = address
             for hop in reversed(",".join(headers.getall(self._header, ())).split(",")):
                 read = packed(hop.strip())
                 if read is None:
