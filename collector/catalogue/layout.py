@@ -143,7 +143,7 @@ def _line(
         report=report,
         touches=touches_each if field else touches,
         values=_values(report, field, position),
-        increments=_one_event if wheres == [always] and rules[0][0] == "events" else increments,
+        increments=one_event if wheres == [always] and rules[0][0] == "events" else increments,
     )
 
 
@@ -152,7 +152,8 @@ def always(facts: Facts) -> bool:
     return True
 
 
-def _one_event(facts: Facts) -> tuple[int, int]:
+def one_event(facts: Facts) -> tuple[int, int]:
+    """The increments of a line that only counts events."""
     return 1, 0
 
 

@@ -8,15 +8,22 @@ whole key of a cell is made once, at the end.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
-from collector.catalogue.layout import Layout, Line
+from collector.catalogue.layout import Facts, Layout, always, one_event
 from collector.cell import CellKey, Counters
 from collector.count.marks import BITS_PER_LINE, FIRST, HOURS_PER_DAY, NETWORK, VISITOR
 from collector.event import Event
 
 HOUR_S = 3600
 
-_Line = tuple[Line, dict[tuple[str, ...], Counters]]
+# One line of a bucket: touches (None: always), values, increments (None: one event), its cells by their values
+_Line = tuple[
+    Callable[[Facts], bool] | None,
+    Callable[[Facts], tuple[str, ...]],
+    Callable[[Facts], tuple[int, int]] | None,
+    dict[tuple[str, ...], Counters],
+]
 
 
 class Cells:
@@ -35,15 +42,20 @@ class Cells:
         """
         kind, property_id, hour, facts, _ = event
         self.events[hour // HOURS_PER_DAY] += times
-        for line, cells in self._lines.get((kind, property_id, hour, epoch)) or self._begin(event, epoch):
-            if line.touches(facts):
-                values = line.values(facts)
+        for touches, values_of, increments, cells in self._lines.get((kind, property_id, hour, epoch)) or self._begin(
+            event, epoch
+        ):
+            if touches is None or touches(facts):
+                values = values_of(facts)
                 counters = cells.get(values)
                 if counters is None:
                     counters = cells[values] = Counters()
-                events, amount = line.increments(facts)
-                counters.events += events * times
-                counters.amount += amount * times
+                if increments is None:
+                    counters.events += times
+                else:
+                    events, amount = increments(facts)
+                    counters.events += events * times
+                    counters.amount += amount * times
                 if marks:
                     if marks & VISITOR:
                         counters.visitors += times
@@ -67,7 +79,12 @@ class Cells:
         kind, property_id, hour, _, _ = event
         day = hour // HOURS_PER_DAY * HOURS_PER_DAY
         lines = self._lines[kind, property_id, hour, epoch] = [
-            (line, self._buckets[report.name, property_id, (hour if report.grain == "hour" else day) * HOUR_S, epoch])
+            (
+                None if line.touches is always else line.touches,
+                line.values,
+                None if line.increments is one_event else line.increments,
+                self._buckets[report.name, property_id, (hour if report.grain == "hour" else day) * HOUR_S, epoch],
+            )
             for line in self._layouts[kind].lines
             for report in (line.report,)
         ]

@@ -147,7 +147,9 @@ class Marks:
         return lines
 
     def _lines(self, event: Event, slot: DaySlot) -> _DayLines:
-        days = self._days.setdefault(slot.day, {})
+        days = self._days.get(slot.day)
+        if days is None:
+            days = self._days[slot.day] = {}
         found = days.get((event.kind, event.property))
         if found is None:
             layout = self._layouts[event.kind]

@@ -77,7 +77,8 @@ class Callers:
         if peer in self._proxies or self._is_trusted(address):
             if len(self._proxies) < _PROXIES_REMEMBERED:
                 self._proxies[peer] = address
-            for hop in reversed(",".join(headers.getall(self._header, ())).split(",")):
+            hops = headers.getall(self._header, ())
+            for hop in reversed(",".join(hops).split(",")) if len(hops) != 1 or "," in hops[0] else hops:
                 read = packed(hop.strip())
                 if read is None:
                     break

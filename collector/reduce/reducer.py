@@ -7,7 +7,8 @@ an answer must not depend on the sender: who opted out gets the same refusals as
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from collector.catalogue.declarations import Declarations
 from collector.catalogue.registry import Registry
@@ -23,12 +24,14 @@ Fields = dict[str, Any]
 FIRST_LETTERS = {"day": "d", "week": "w", "month": "m", "ever": "e"}
 
 
-class Told(NamedTuple):
-    """What an event says of the property itself: enough to refuse it."""
+@dataclass(slots=True)
+class Told:
+    """What an event says of the property itself: enough to refuse it. `source` is read by `reduce` only."""
 
     fields: Fields
     property: str
     page: Page | None
+    source: Source | None = None
 
 
 Getter = Callable[[Told, Sender], Fact]
@@ -63,6 +66,8 @@ class Reducer:
         """The event as it goes on: buckets, flags and numbers in its kind's order; of the sender only buckets."""
         fields = told.fields
         kind = fields["kind"]
+        if told.page and kind == "page_hit":
+            told.source = self._sources.of(told.property, fields.get("referrer"))
         return Event(
             kind,
             told.property,
@@ -91,12 +96,9 @@ class Reducer:
             "os": lambda told, sender: sender.platform.os,
             "device": lambda told, sender: sender.platform.device,
             "browser": lambda told, sender: sender.platform.browser,
-            "source": lambda told, sender: self._source_of(told).source,
-            "entry": lambda told, sender: self._source_of(told).entry,
+            "source": lambda told, sender: told.source.source if told.source else UNKNOWN,
+            "entry": lambda told, sender: told.source is not None and told.source.entry,
         }.get(name)
-
-    def _source_of(self, told: Told) -> Source:
-        return self._sources.of(told.property, told.fields.get("referrer"))
 
     def _version(self, told: Told, sender: Sender) -> Fact:
         version: str = told.fields["version"]
