@@ -21,6 +21,7 @@ from collector.event import Fact
 Facts = tuple[Fact, ...]
 Role = Literal["bucket", "flag", "number"]
 EACH_COUNT = "count"
+SENDER_DIMENSIONS = frozenset({"country", "os", "device", "browser", "language"})  # reduce/sender.py
 MAX_LINES = 21  # an event's marks, three bits a line, are one number of at most 63 bits in a frame (count/marks.py)
 
 
@@ -43,15 +44,17 @@ class Line:
 class Layout:
     """What of a kind is kept as far as the spool: `facts` names it in order, `roles` says what each fact is.
 
-    caller_facts  picks what the lines without a dimension of ours read: it tells of the caller, and hardly changes from
-                  one of its events to the next; None where fewer than two lines read such
+    of_sender     the lines that every event enters by what its sender is (country, platform, language): by nothing else
+    sender_facts  picks what these read, which hardly changes from one event of a sender to the next; None where they
+                  are fewer than two
     """
 
     kind: str
     facts: tuple[str, ...]
     roles: tuple[Role, ...]
     lines: tuple[Line, ...]
-    caller_facts: Callable[[Facts], Facts] | None
+    of_sender: tuple[Line, ...]
+    sender_facts: Callable[[Facts], Facts] | None
 
     def remap(self, names: list[str], facts: list[Fact]) -> Facts:
         """Facts written under another declaration, put into this order by name; what was not kept then is not given."""
@@ -93,14 +96,15 @@ def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimen
         raise Misconfigured(
             f"reports.toml: {kind} enters reports in {len(lines)} ways: at most {MAX_LINES} are possible"
         )
-    of_caller = [line.report for line in lines if not line.report.ours]
-    read = dict.fromkeys(position[name] for report in of_caller for name in _names_read(report, kind))
+    of_sender = tuple(line for line in lines if line.touches is always and set(line.report.by) <= SENDER_DIMENSIONS)
+    read = dict.fromkeys(position[name] for line in of_sender for name in line.report.by)
     return Layout(
         kind=kind,
         facts=tuple(names),
         roles=tuple(names.values()),
         lines=tuple(lines),
-        caller_facts=itemgetter(*read) if len(of_caller) > 1 and len(read) > 1 else None,
+        of_sender=of_sender,
+        sender_facts=itemgetter(*read) if len(of_sender) > 1 and len(read) > 1 else None,
     )
 
 

@@ -60,14 +60,14 @@ _DayLine = tuple[
 
 
 class _DayLines(NamedTuple):
-    """The lines of one kind and property on one day; `ours` are those with a dimension of ours.
+    """The lines of one kind and property on one day; `others` are those that not only the sender decides about.
 
-    told  hashes of (visitor's seed, facts of the caller) this process met today: new to none of the other lines
+    told  hashes of (visitor's seed, facts of the sender) this process met today: new to none of the sender's lines
     """
 
     lines: tuple[_DayLine, ...]
-    ours: tuple[_DayLine, ...]
-    caller_facts: Callable[[Facts], Facts] | None
+    others: tuple[_DayLine, ...]
+    sender_facts: Callable[[Facts], Facts] | None
     told: set[int]
 
 
@@ -130,17 +130,17 @@ class Marks:
         return marks
 
     def _lines_to_ask(self, event: Event, visitor: int, slot: DaySlot) -> tuple[_DayLine, ...]:
-        """All lines, or those with a dimension of ours: a visitor met with all the same facts is new to no other.
+        """All lines, or not the sender's: a visitor met with all the same facts of a sender is new to none of these.
 
-        One look-up instead of seven. It is known to this process only and for this day: the filter, which all share,
+        One look-up instead of five. It is known to this process only and for this day: the filter, which all share,
         holds tokens of single cells and nothing that would tie them together.
         """
-        lines, ours, caller_facts, told = self._lines(event, slot)
-        if caller_facts is None:
+        lines, others, sender_facts, told = self._lines(event, slot)
+        if sender_facts is None:
             return lines
-        met = visitor ^ hash(caller_facts(event.facts))
+        met = visitor ^ hash(sender_facts(event.facts))
         if met in told:
-            return ours
+            return others
         if len(told) >= TOLD_REMEMBERED:
             told.clear()
         told.add(met)
@@ -154,8 +154,8 @@ class Marks:
         if found is None:
             layout = self._layouts[event.kind]
             lines = [_day_line(index, line, event.property, slot) for index, line in enumerate(layout.lines)]
-            ours = [made for made, line in zip(lines, layout.lines, strict=True) if line.report.ours]
-            found = _DayLines(tuple(lines), tuple(ours), layout.caller_facts, set())
+            others = [made for made, line in zip(lines, layout.lines, strict=True) if line not in layout.of_sender]
+            found = _DayLines(tuple(lines), tuple(others), layout.sender_facts, set())
             days[event.kind, event.property] = found
         return found
 

@@ -26,7 +26,7 @@ from collector.tools.earlier import NoSuchVersion, checked_out
 from collector.tools.load import CONNECTIONS, Load, run_load
 from collector.tools.machine import APPENDS, described, fdatasync_ms, file_system, real_disk
 
-WARM_UP_S = 1
+WARM_UP_S = 3  # caches filled, pages taken: the state a running server is in
 AFTERMATH_S = 3.0
 LOADING_PATIENCE_S = 30.0
 GOAL_REQUESTS, GOAL_CPU = 0.38, 3.0  # of the bare application's
