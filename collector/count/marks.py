@@ -1,9 +1,9 @@
 """What of an event is new to which declared cell: visitor, network, first.
 
 A token stands for one seed in one cell of one day. It is a multiply-shift hash (Dietzfelbinger 1996: strongly
-universal) of the caller's seed with coefficients that keyed BLAKE2b gives the cell, so nothing links two cells of one
-caller, and a cell met before costs a multiplication instead of a hash (0.13 against 0.6 us, measured). Coefficients
-know cells, never callers, and go with their day.
+universal) of the caller's seed with coefficients that keyed BLAKE2b gives the cell, so nothing in the shared filter
+links two cells of one caller, and a cell met before costs a multiplication instead of a hash (0.13 against 0.6 us,
+measured). Coefficients know cells, never callers; both they and `told` go with their day.
 """
 
 from __future__ import annotations

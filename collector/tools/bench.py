@@ -1,7 +1,7 @@
 """Measures the collector against a bare aiohttp application, or against another commit of itself: `make bench`.
 
 In turns, pair after pair, so that a machine that grows slower or faster falls on both sides: start one, warm it up for
-a second, load it (tools/load.py), wait for the aftermath, stop it; the same with the other. Per run: answers a second
+3 s, load it (tools/load.py), wait for the aftermath, stop it; the same with the other. Per run: answers a second
 as wrk saw them, and the CPU of the server's whole process tree per answer, from just before the load to 3 s after it,
 so that loading into the database is in it. A run with a failed answer, or whose hits were not all counted, is void.
 """
