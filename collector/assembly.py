@@ -27,13 +27,14 @@ from collector.clock import Clock, SystemClock
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.data_folder import DataFolder
+from collector.disk import DISK
 from collector.door.caller import Callers
 from collector.door.receive import Receiver
 from collector.door.server import BACKLOG, Door
 from collector.door.tally import Tally
 from collector.errors import Code, Misconfigured, Unavailable
 from collector.inherited import Inherited
-from collector.loader import Loader
+from collector.loader import FROZEN, Loader
 from collector.log import log, loop_exception_handler, web_logger
 from collector.metrics import Metrics
 from collector.reduce.platform import Platforms
@@ -41,13 +42,18 @@ from collector.reduce.reducer import Reducer
 from collector.reduce.region import Region
 from collector.reduce.sender import Senders
 from collector.settings import Settings
-from collector.spool.segment import owned, recover, segment_name, worker_folder
-from collector.spool.writer import SpoolWriter
+from collector.spool.appender import Appender
+from collector.spool.reader import SpoolReader
+from collector.spool.room import Room
+from collector.spool.seen import Seen
+from collector.spool.segment import Life, recover, segment_name, worker_folder
+from collector.spool.writer import SpoolWriter, keep_layout
 from collector.stats.answer import Answers
 from collector.stats.question import BadQuestion
 from collector.warehouse.embedded import Embedded, open_embedded
 from collector.warehouse.reading import Reading
 from collector.warehouse.tables import create_tables
+from collector.warehouse.writing import Writing
 
 Result = TypeVar("Result")
 
@@ -55,8 +61,10 @@ LOAD_EVERY_S = 0.2
 UPKEEP_EVERY_S = 30.0
 OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
 SHUTDOWN_S = 5.0
+MB = 1_000_000
 DATABASE = "clickhouse"
 SPOOL = "spool"
+IDS = "ids.sqlite"
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
@@ -72,14 +80,16 @@ def run_child(role: str, inherited: Inherited) -> None:
 def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
     """The body that answers a question while no server runs; what is spooled is loaded first. Raises Misconfigured."""
     declarations = read_declarations()
+    clock = SystemClock()
     os.environ["TMPDIR"] = str(folder.tmp)
     folder.tmp.mkdir(mode=0o700, exist_ok=True)
     try:
         with open_embedded(folder.path / DATABASE) as engine:
-            loader = _loader(folder.path, folder.node(), declarations, engine, Metrics(declarations.kinds, Code))
+            metrics = Metrics(declarations.kinds, Code)
+            loader = _loader(folder.path, Life(int(folder.node(), 16), 0), declarations, engine, clock, metrics)
             while loader.load_ready():
                 pass
-            answers = _answers(settings, declarations, engine, SystemClock())
+            answers = _answers(settings, declarations, engine, clock)
             return body_of(answers.ask(answers.read(report, parameters.items())))
     except BadQuestion as bad:
         raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
@@ -94,21 +104,12 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
     memory = SharedMemory(inherited.memory_fd)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with owned(folder, wait=True):
-        if cut := recover(folder):
+    with DISK.owned(folder, wait=True):
+        if cut := recover(DISK, folder):
             log.warning("torn write cut", worker=inherited.worker, bytes=cut)
         metrics = Metrics(declarations.kinds, Code)
         metrics.epoch(memory.epoch)
-        spool = SpoolWriter(
-            folder,
-            layouts=declarations.layouts,
-            digest=declarations.digest,
-            next_name=lambda: segment_name(
-                int(inherited.node, 16), inherited.worker, memory.epoch, memory.next_sequence(inherited.worker)
-            ),
-            segment_s=settings.segment_s,
-            observe=metrics.spooled,
-        )
+        spool = _spool(settings, inherited, declarations, memory, metrics)
         marks = Marks(declarations.layouts, memory)
         door = _door(settings, declarations, marks, spool, clock, metrics)
         gc.collect()
@@ -120,6 +121,24 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
         upkeep.cancel()
         await door.close()
         spool.close()
+
+
+def _spool(
+    settings: Settings, inherited: Inherited, declarations: Declarations, memory: SharedMemory, metrics: Metrics
+) -> SpoolWriter:
+    spool = settings.data / SPOOL
+    life = Life(int(inherited.node, 16), memory.epoch)
+    keep_layout(DISK, spool, declarations.layouts, declarations.digest)
+    appender = Appender(
+        DISK,
+        worker_folder(spool, inherited.worker),
+        digest=declarations.digest,
+        next_name=lambda: segment_name(life, inherited.worker, memory.next_sequence(inherited.worker)),
+        segment_s=settings.segment_s,
+        segment_bytes=int(settings.segment_mb * MB),
+    )
+    room = Room(DISK, spool, settings.data / FROZEN, int(settings.spool_mb * MB))
+    return SpoolWriter(appender, room, metrics.spooled)
 
 
 def _door(
@@ -172,7 +191,8 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
     ):
-        loader = _loader(settings.data, inherited.node, declarations, engine, metrics)
+        life = Life(int(inherited.node, 16), inherited.epoch)
+        loader = _loader(settings.data, life, declarations, engine, clock, metrics)
         answers = _answers(settings, declarations, engine, clock)
         tokens = Tokens(settings.data, settings.analyst_token)
 
@@ -188,10 +208,24 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             engine.cancel()
 
 
-def _loader(data: Path, node: str, declarations: Declarations, engine: Embedded, metrics: Metrics) -> Loader:
-    client = engine.writer()
-    create_tables(client)
-    return Loader(data, declarations=declarations, client=client, node=int(node, 16), metrics=metrics)
+def _loader(
+    data: Path,
+    life: Life,
+    declarations: Declarations,
+    engine: Embedded,
+    clock: Clock,
+    metrics: Metrics,
+) -> Loader:
+    create_tables(engine.writer())
+    return Loader(
+        data,
+        life=life,
+        reader=SpoolReader(DISK, data / SPOOL, declarations.layouts, declarations.digest),
+        seen=Seen(data / IDS),
+        writing=Writing(engine),
+        clock=clock,
+        metrics=metrics,
+    )
 
 
 def _answers(settings: Settings, declarations: Declarations, engine: Embedded, clock: Clock) -> Answers:

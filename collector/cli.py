@@ -74,6 +74,8 @@ _OPTIONS = {
     "analyst": ("HOST:PORT", "Where analysts ask. Default: 127.0.0.1:8081"),
     "workers": ("N", "Processes that receive events. Default: the cores less one, at most 8."),
     "segment_s": ("SECONDS", "Age at which received events go on from the spool to the database. Default: 10"),
+    "segment_mb": ("MB", "Size at which they go on at the latest. Default: 64"),
+    "spool_mb": ("MB", "Most that may wait for the database on disk; beyond it events are refused. Default: 4096"),
     "live_fold_s": ("SECONDS", "How old an answer about callers of an unsealed day may be. Default: 3600"),
     "geoip_db": ("FILE", "Country database (mmdb) instead of the one that came along."),
     "log_level": ("LEVEL", "debug, info, warning, error or critical. Default: info"),

@@ -28,7 +28,7 @@ PREFIX = "COLLECTOR_"
 VARIABLES = {
     PREFIX + name.upper(): name
     for name in (
-        *("config", "data", "public", "analyst", "workers", "segment_s", "live_fold_s"),
+        *("config", "data", "public", "analyst", "workers", "segment_s", "segment_mb", "spool_mb", "live_fold_s"),
         *("analyst_token", "geoip_db", "log_level", "clickhouse"),
     )
 }
@@ -67,6 +67,8 @@ class Settings:
     analyst: Address
     workers: int
     segment_s: float
+    segment_mb: float
+    spool_mb: float
     live_fold_s: float
     analyst_token: str | None
     geoip_db: Path | None
@@ -190,14 +192,14 @@ def _workers(source: str, value: object) -> int:
     return int(text)
 
 
-def _seconds(lowest: float, highest: float) -> Callable[[str, object], float]:
+def _number(lowest: float, highest: float, unit: str) -> Callable[[str, object], float]:
     def read(source: str, value: object) -> float:
         try:
             number = float(str(value))
         except ValueError:
             number = math.nan
         if not lowest <= number <= highest:
-            raise _breaks(source, f"must be a number of seconds from {lowest:g} to {highest:g}", value)
+            raise _breaks(source, f"must be a number of {unit} from {lowest:g} to {highest:.9g}", value)
         return number
 
     return read
@@ -249,8 +251,10 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "public": _address,
     "analyst": _address,
     "workers": _workers,
-    "segment_s": _seconds(0.05, 3600),
-    "live_fold_s": _seconds(0, 86_400),
+    "segment_s": _number(0.05, 3600, "seconds"),
+    "segment_mb": _number(0.1, 64, "megabytes"),
+    "spool_mb": _number(1, 100_000_000, "megabytes"),
+    "live_fold_s": _number(0, 86_400, "seconds"),
     "analyst_token": _token,
     "geoip_db": _file,
     "log_level": _log_level,
@@ -258,7 +262,7 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "trusted_proxies": _networks,
     "forwarded_header": _text,
     "public_hosts": _texts,
-    "keepalive_s": _seconds(1, 15),
+    "keepalive_s": _number(1, 15, "seconds"),
 }
 
 _DEFAULTS: dict[str, Callable[[], Any]] = {
@@ -267,6 +271,8 @@ _DEFAULTS: dict[str, Callable[[], Any]] = {
     "analyst": lambda: Address("127.0.0.1", 8081),
     "workers": _default_workers,
     "segment_s": lambda: 10.0,
+    "segment_mb": lambda: 64.0,
+    "spool_mb": lambda: 4096.0,
     "live_fold_s": lambda: 3600.0,
     "analyst_token": lambda: None,
     "geoip_db": lambda: None,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from collector.cell import CellKey, Counters
+from collector.disk import DISK
 from collector.warehouse.batch import Batch, freeze
 from collector.warehouse.embedded import Embedded, open_embedded
 from collector.warehouse.tables import create_tables
@@ -35,5 +36,5 @@ def batch_of(
     folder: Path, node: int, cells: Mapping[CellKey, Counters], *, events: int | None = None, segment: str = "s-0-1-1"
 ) -> Batch:
     events = sum(counters.events for counters in cells.values()) if events is None else events
-    (batch,) = freeze(folder, node=node, segments=[segment], days={DAY: cells}, events={DAY: events}).batches
+    (batch,) = freeze(DISK, folder, node=node, segments=[segment], days={DAY: cells}, events={DAY: events}).batches
     return batch

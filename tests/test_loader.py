@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import OperationalError
 
 from collector.event import Event
 from collector.spool.frame import HEADER, encode
-from collector.spool.segment import CLOSED, OPEN, segment_name, worker_folder
+from collector.spool.segment import Life, closed_path, segment_name, worker_folder
 from collector.warehouse.embedded import Embedded
 from tests.loading import ALL_NEW, DAY, HOUR, Counted, Place, event, hit, rows
 from tests.storing import open_with_tables
@@ -92,35 +92,36 @@ def test_counts_agree_with_an_independent_count(client: Client, place: Place) ->
 
 
 def test_a_segment_being_written_waits_and_one_left_open_by_the_dead_does_not(client: Client, place: Place) -> None:
-    torn = place.write([(hit("/dead"), 0)], suffix=OPEN)
+    torn = place.write([(hit("/dead"), 0)], closed=False)
     torn.write_bytes(torn.read_bytes() + b"CLF1 torn")
     loader = place.loader(client)
     assert loader.load_ready() == 1
     assert place.files() == []
-    place.write([(hit("/alive"), 0)], suffix=OPEN)
+    place.write([(hit("/alive"), 0)], closed=False)
     assert loader.load_ready() == 0
     assert len(place.files()) == 1
 
 
 def test_frames_of_other_declarations_tell_events_but_not_who_was_new(client: Client, place: Place) -> None:
-    name = segment_name(place.node, 0, 1, 1)
+    name = segment_name(Life(place.node, 1), 0, 1)
     folder = worker_folder(place.data / "spool", 0)
     folder.mkdir(parents=True)
     records = [("page_hit", "www.example.org", HOUR, ["/old"], ALL_NEW), ("gone", "www.example.org", HOUR, [], 1)]
-    (folder / (name + CLOSED)).write_bytes(encode(name, 0, b"\1" * 8, records))
+    path = closed_path(folder, name, 2)
+    path.write_bytes(encode(name, 0, b"\1" * 8, records))
     (folder.parent / ("01" * 8 + ".layout")).write_bytes(b'{"page_hit": ["path"], "gone": []}')
     metrics = Counted()
     assert place.loader(client, metrics).load_ready() == 1
     assert rows(client, place.node, "pages", "d1, sum(events), sum(visitors), sum(firsts)") == [("/old", 1, 0, 0)]
     assert metrics.set_aside == 1
-    assert (place.data / "quarantine" / (name + CLOSED)).exists()  # what is not declared any more is not thrown away
+    assert (place.data / "quarantine" / path.name).exists()  # what is not declared any more is not thrown away
 
 
 def test_a_segment_that_cannot_be_understood_stays_and_the_others_go_on(client: Client, place: Place) -> None:
-    name = segment_name(place.node, 0, 1, 900)
+    name = segment_name(Life(place.node, 1), 0, 900)
     folder = worker_folder(place.data / "spool", 0)
     folder.mkdir(parents=True)
-    strange = folder / (name + CLOSED)
+    strange = closed_path(folder, name, 1)
     strange.write_bytes(encode(name, 0, b"\2" * 8, [("page_hit", "www.example.org", HOUR, ["/"], 0)]))  # no layout
     place.write([(hit("/a"), 0)])
     loader = place.loader(client)
@@ -139,7 +140,17 @@ def test_a_damaged_frame_costs_itself_only(client: Client, place: Place) -> None
     assert [d1 for d1, _ in rows(client, place.node, "pages")] == ["/0", "/1", "/3", "/4"]
     assert place.files() == [path.name]
     assert (place.data / "quarantine" / path.name).read_bytes() == data
-    assert metrics.damaged_bytes == len(data) // 5
+    assert metrics.set_aside == 1
+
+
+class Stepped:
+    """A clock that stands still until it is stepped."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+
+    def now(self) -> float:
+        return self.now_s
 
 
 class Away:
@@ -175,13 +186,17 @@ def test_what_could_not_be_inserted_waits_and_is_inserted_later(client: Client, 
 def test_events_become_cells_within_the_hour_while_the_database_is_away(client: Client, place: Place) -> None:
     place.write([(hit("/a"), 0)])
     away: Any = Away(client)
-    loader = place.loader(away)
+    clock = Stepped(time.time())
+    loader = place.loader(away, clock=clock)
     assert loader.load_ready() == 0
-    old = place.write([(hit("/b"), 0)])
-    os.utime(old, (time.time() - 900, time.time() - 900))
+    place.write([(hit("/b"), 0)])
     for _ in range(10):
         loader.load_ready()
-    assert sorted(path.suffix for path in (place.data / "frozen").iterdir()) == [".batches", ".batches"]
+    assert len(place.files()) == 3  # one file of batches, its segment, and one that is not old yet
+    clock.now_s += 601
+    for _ in range(60):
+        loader.load_ready()
+    assert [Path(name).suffix for name in place.files()] == [".batches", ".batches"]
     away.away = False
     assert sum(loader.load_ready() for _ in range(100)) == 2
     assert place.files() == []
@@ -223,13 +238,14 @@ def test_a_batch_refused_for_good_is_set_aside_and_the_others_go_on(client: Clie
 
 def test_a_batch_whose_marker_disagrees_stays_with_its_segments(client: Client, place: Place) -> None:
     segment = place.write([(hit("/a"), 0)])
+    name = segment.name.partition(".")[0]
     client.command(
         f"INSERT INTO hot (node, bucket, d1, events, amount) VALUES "
-        f"({place.node}, {DAY * 86_400}, '{segment.stem}.20260904', 77, 77)"
+        f"({place.node}, {DAY * 86_400}, '{name}.20260904', 77, 77)"
     )
     loader = place.loader(client)
     assert loader.load_ready() == 0
     place.write([(hit("/b"), 0)])
     assert loader.load_ready() == 1
-    assert place.files() == sorted([segment.name, f"{segment.stem}.batches"])
+    assert place.files() == sorted([segment.name, f"{name}.batches"])
     assert rows(client, place.node, "pages") == [("/b", 1)]

@@ -17,8 +17,7 @@ from tests.loading import ALL_NEW, HOUR, Place, hit
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.loading import Counted, DECLARATIONS
-from collector.loader import Loader
+from tests.loading import Place
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.tables import create_tables
 
@@ -37,6 +36,8 @@ class Watched:
         self.client = client
     def query(self, *args, **named):
         return self.client.query(*args, **named)
+    def command(self, *args, **named):
+        return self.client.command(*args, **named)
     def raw_insert(self, *args, **named):
         point("before an insert")
         self.client.raw_insert(*args, **named)
@@ -53,7 +54,7 @@ def watch(event, args):
 with open_embedded(data / "engine") as engine:
     client = engine.writer()
     create_tables(client)
-    loader = Loader(data, declarations=DECLARATIONS, client=Watched(client), node=node, metrics=Counted())
+    loader = Place(data, node).loader(Watched(client))
     sys.addaudithook(watch)
     while loader.load_ready():
         pass
@@ -98,7 +99,7 @@ def the_rest_is_exact(place: Place) -> None:
         check=True,
     )
     assert run.stdout.splitlines()[-1] == "[('/a', 3), ('/b', 1), ('/c', 1)]"
-    assert place.files() == ["engine.lock"]
+    assert place.files() == []
 
 
 STEPS = [

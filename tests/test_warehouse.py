@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from collector.cell import Counters
+from collector.disk import DISK
 from collector.errors import Corrupt, Unavailable
 from collector.warehouse.batch import MAX_ROWS, freeze, read_frozen
 from collector.warehouse.embedded import Embedded
@@ -87,7 +88,7 @@ def test_a_batch_that_is_there_is_not_inserted_again(client: Client, tmp_path: P
     batch = batch_of(tmp_path, node, pages(3))
     assert insert_once(client, batch)
     assert not insert_once(client, batch)
-    assert not insert_once(client, read_frozen(batch.path).batches[0])
+    assert not insert_once(client, read_frozen(DISK, batch.path).batches[0])
     assert stored(client, node) == [
         ("", batch.name, 3, 3),
         ("pages", "/page/0", 1, 0),
@@ -160,14 +161,14 @@ def test_no_bit_of_a_header_can_be_changed_or_missing(tmp_path: Path, node: int)
         for changed in (data[:place], data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]):
             batch.path.write_bytes(changed)
             with pytest.raises(Corrupt):
-                read_frozen(batch.path)
+                read_frozen(DISK, batch.path)
 
 
 def test_a_frozen_file_is_private_and_says_what_it_stands_for(tmp_path: Path, node: int) -> None:
     days = {DAY: pages(2), DAY + 1: pages(1)}
-    frozen = freeze(tmp_path, node=node, segments=["a-0-1-1", "a-0-1-2"], days=days, events={DAY: 5, DAY + 1: 1})
+    frozen = freeze(DISK, tmp_path, node=node, segments=["a-0-1-1", "a-0-1-2"], days=days, events={DAY: 5, DAY + 1: 1})
     assert frozen.path.stat().st_mode & 0o777 == 0o600
-    assert read_frozen(frozen.path) == frozen
+    assert read_frozen(DISK, frozen.path) == frozen
     assert frozen.segments == ("a-0-1-1", "a-0-1-2")
     assert [(batch.name, batch.day, batch.events, batch.rows) for batch in frozen.batches] == [
         ("a-0-1-1.20260904", DAY, 5, 2),
@@ -179,7 +180,7 @@ def test_a_frozen_file_is_private_and_says_what_it_stands_for(tmp_path: Path, no
 @pytest.mark.slow
 def test_more_cells_than_one_part_may_hold_become_several_batches(client: Client, tmp_path: Path, node: int) -> None:
     cells = pages(MAX_ROWS + 7)
-    frozen = freeze(tmp_path, node=node, segments=["a-0-1-1"], days={DAY: cells}, events={DAY: len(cells)})
+    frozen = freeze(DISK, tmp_path, node=node, segments=["a-0-1-1"], days={DAY: cells}, events={DAY: len(cells)})
     assert [batch.name for batch in frozen.batches] == ["a-0-1-1.20260904", "a-0-1-1.20260904.1"]
     assert all(insert_once(client, batch) for batch in frozen.batches)
     client.command("OPTIMIZE TABLE hot FINAL")

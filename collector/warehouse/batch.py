@@ -29,7 +29,7 @@ import google_crc32c
 import orjson
 
 from collector.cell import MAX_DIMENSIONS, CellKey, Counters
-from collector.durable import write_durably
+from collector.disk import DISK, Disk
 from collector.errors import Corrupt
 from collector.warehouse.tables import DAY_S, MARKER
 
@@ -60,12 +60,11 @@ class Batch:
     offset: int
     length: int
     crc: int
+    disk: Disk = DISK
 
     def body(self) -> bytes:
         """The bytes to insert; raises Corrupt if they are not what was written."""
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            body = file.read(self.length)
+        body = self.disk.read(self.path, self.offset, self.length)
         if len(body) != self.length or google_crc32c.value(body) != self.crc:
             raise Corrupt(f"batch {self.name} is damaged on disk")
         return body
@@ -81,6 +80,7 @@ class Frozen:
 
 
 def freeze(
+    disk: Disk,
     folder: Path,
     *,
     node: int,
@@ -107,31 +107,30 @@ def freeze(
     header = orjson.dumps({"node": node, "segments": segments, "batches": entries})
     prefix = _PREFIX.pack(_MAGIC, _VERSION, len(header))
     path = folder / (segments[0] + SUFFIX)
-    write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
-    return _frozen(path, header)
+    disk.write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
+    return _frozen(disk, path, header)
 
 
-def read_frozen(path: Path) -> Frozen:
+def read_frozen(disk: Disk, path: Path) -> Frozen:
     """A file of batches without its bodies; raises Corrupt if its header is not what freeze() wrote."""
-    with path.open("rb") as file:
-        start = file.read(_HEADER_AT)
-        if len(start) < _HEADER_AT:
-            raise Corrupt(f"frozen file {path.name} is cut short")
-        magic, version, length = _PREFIX.unpack_from(start)
-        if magic != _MAGIC or version != _VERSION or length > MAX_HEADER_BYTES:
-            raise Corrupt(f"frozen file {path.name} has no header")
-        header = file.read(length)
+    start = disk.read(path, 0, _HEADER_AT)
+    if len(start) < _HEADER_AT:
+        raise Corrupt(f"frozen file {path.name} is cut short")
+    magic, version, length = _PREFIX.unpack_from(start)
+    if magic != _MAGIC or version != _VERSION or length > MAX_HEADER_BYTES:
+        raise Corrupt(f"frozen file {path.name} has no header")
+    header = disk.read(path, _HEADER_AT, length)
     if google_crc32c.value(start[: _PREFIX.size] + header) != _CRC.unpack_from(start, _PREFIX.size)[0]:
         raise Corrupt(f"the header of frozen file {path.name} is damaged")
-    return _frozen(path, header)
+    return _frozen(disk, path, header)
 
 
-def _frozen(path: Path, header: bytes) -> Frozen:
+def _frozen(disk: Disk, path: Path, header: bytes) -> Frozen:
     said = orjson.loads(header)
     batches: list[Batch] = []
     offset = _HEADER_AT + len(header)
     for entry in said["batches"]:
-        batches.append(Batch(node=said["node"], path=path, offset=offset, **entry))
+        batches.append(Batch(node=said["node"], path=path, offset=offset, disk=disk, **entry))
         offset += entry["length"]
     return Frozen(path=path, segments=tuple(said["segments"]), batches=tuple(batches))
 
