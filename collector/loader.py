@@ -23,8 +23,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from clickhouse_connect.driver.client import Client
-
 from collector.catalogue.declarations import Declarations
 from collector.count.cells import Cells
 from collector.durable import sync_folder, write_durably
@@ -33,7 +31,8 @@ from collector.log import log
 from collector.spool.reader import SpoolReader
 from collector.spool.segment import BROKEN, Segment
 from collector.warehouse.batch import SUFFIX, Frozen, freeze, read_frozen
-from collector.warehouse.insert_once import NotInsertable, insert_once
+from collector.warehouse.insert_once import NotInsertable
+from collector.warehouse.writing import Writing
 
 # One group is frozen per pass: it bounds memory, and how long a stop has to wait (some seconds).
 MAX_SEGMENTS = 64
@@ -56,13 +55,13 @@ class Loader:
     """Loads the segments of one node from DATA into its warehouse; used by one thread."""
 
     def __init__(
-        self, data: Path, *, declarations: Declarations, client: Client, node: int, metrics: LoaderMetrics
+        self, data: Path, *, declarations: Declarations, writing: Writing, node: int, metrics: LoaderMetrics
     ) -> None:
         self._frozen = data / "frozen"
         self._quarantine = data / "quarantine"
         self._layouts = declarations.layouts
         self._spool = SpoolReader(data / "spool", declarations.layouts, declarations.digest)
-        self._client = client
+        self._writing = writing
         self._node = node
         self._metrics = metrics
         self._waiting: dict[Path, Frozen] = {}
@@ -184,7 +183,7 @@ class Loader:
         try:
             for batch in frozen.batches:
                 try:
-                    inserted = insert_once(self._client, batch)
+                    inserted = self._writing.insert_once(batch)
                 except NotInsertable as refusal:
                     refused = True
                     log.error("a batch is refused for good", batch=batch.name, events=batch.events, code=refusal.code)

@@ -64,6 +64,7 @@ class Metrics:
         )
         self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be loaded")
         self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
+        self._detached = _gauge(registry, "collector_detached_parts", "Parts of the database that were put aside")
         self._epoch = _gauge(registry, "collector_epoch", "The life of the keys and filters that runs now")
         fill = Gauge(
             "collector_filter_fill_ratio",
@@ -120,6 +121,10 @@ class Metrics:
         """Say how much waits to be loaded."""
         self._segments.set(segments)
         self._frozen.set(frozen_batches)
+
+    def detached(self, parts: int) -> None:
+        """Say how many parts of the database the engine or somebody has put aside: answers lack what they count."""
+        self._detached.set(parts)
 
     def epoch(self, number: int) -> None:
         """Say which epoch runs."""

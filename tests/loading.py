@@ -14,6 +14,8 @@ from collector.event import Event, Fact
 from collector.loader import Loader
 from collector.spool.frame import encode, record_of
 from collector.spool.segment import CLOSED, segment_name, worker_folder
+from collector.warehouse.engine import Engine
+from collector.warehouse.writing import Writing
 
 DECLARATIONS = read_declarations()
 DIGEST = bytes.fromhex(DECLARATIONS.digest)
@@ -74,8 +76,14 @@ class Place:
         )
         return path
 
-    def loader(self, client: Client, metrics: Counted | None = None) -> Loader:
-        return Loader(self.data, declarations=DECLARATIONS, client=client, node=self.node, metrics=metrics or Counted())
+    def loader(self, engine: Engine, metrics: Counted | None = None) -> Loader:
+        return Loader(
+            self.data,
+            declarations=DECLARATIONS,
+            writing=Writing(engine),
+            node=self.node,
+            metrics=metrics or Counted(),
+        )
 
     def files(self) -> list[str]:
         """What lies in spool, frozen and quarantine."""
