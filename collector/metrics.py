@@ -85,6 +85,7 @@ class Metrics:
         self._pending = _gauge(registry, "collector_events_pending", "Events in segments and unverified batches")
         self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be frozen")
         self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
+        self._detached = _gauge(registry, "collector_detached_parts", "Parts of the database that were put aside")
         self._stopped = _gauge(
             registry, "collector_batches_stopped", "Frozen files that wait for somebody to look: a marker disagrees"
         )
@@ -141,6 +142,10 @@ class Metrics:
         self._segments.set(segments)
         self._frozen.set(frozen_batches)
         self._stopped.set(stopped)
+
+    def detached(self, parts: int) -> None:
+        """Say how many parts of the database the engine or somebody has put aside: answers lack what they count."""
+        self._detached.set(parts)
 
     def epoch(self, number: int) -> None:
         """Say which epoch runs."""

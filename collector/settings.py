@@ -2,7 +2,7 @@
 
 Read once, in cli.py; the supervisor hands the result to its children as JSON through a memfd, so that all of them run
 under the same settings whatever becomes of the files. Unknown keys and bad values are refused with the key and the
-rule. Never printed as a whole: the analyst token is in it.
+rule. The analyst token and the password of a ClickHouse server are in it, and in no message and no representation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +58,7 @@ class Settings:
     config   the file they came from, None for the built-in example
     geoip_db None: the database that came with the collector, if one did
     unknown  COLLECTOR_* variables that mean nothing, to be warned about
+    clickhouse  address of a server (warehouse/server.py checks it), None: the embedded engine
     text     the parsed TOML, from which `registry` was built
     """
 
@@ -70,21 +71,21 @@ class Settings:
     segment_mb: float
     spool_mb: float
     live_fold_s: float
-    analyst_token: str | None
+    analyst_token: str | None = field(repr=False)
     geoip_db: Path | None
     log_level: str
-    clickhouse: str | None
+    clickhouse: str | None = field(repr=False)
     trusted_proxies: tuple[Network, ...]
     forwarded_header: str
     public_hosts: tuple[str, ...]
     keepalive_s: float
     unknown: tuple[str, ...]
-    text: dict[str, Any]
+    text: dict[str, Any] = field(repr=False)
     registry: Registry
 
     def to_json(self) -> bytes:
         """All of it for a child process; from_json reads it."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "registry"}
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "registry"}
         return orjson.dumps(values, default=_plain)
 
     @classmethod
@@ -124,10 +125,6 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
     values = {name: read(*given[name]) if name in given else _DEFAULTS[name]() for name, read in _READERS.items()}
     if values["public"] == values["analyst"] and values["public"].port:
         raise Misconfigured("public and analyst must listen at different addresses")
-    if values["clickhouse"]:
-        raise Misconfigured(
-            f"{given['clickhouse'][0]}: this version keeps its counts in the embedded engine only; leave it unset"
-        )
     return Settings(config=config, unknown=_unknown(environ), text=text, registry=registry, **values)
 
 

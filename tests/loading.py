@@ -19,6 +19,7 @@ from collector.spool.frame import encode, record_of
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import OPEN, Life, closed_path, segment_name, worker_folder
+from collector.warehouse.engine import Engine
 from collector.warehouse.writing import Writing
 
 DECLARATIONS = read_declarations()
@@ -64,16 +65,6 @@ class Counted:
         self.pending, self.segments, self.frozen, self.stopped = events, segments, frozen_batches, stopped
 
 
-class OneClient:
-    """An engine whose only client is given."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def writer(self) -> Client:
-        return self._client
-
-
 @dataclass
 class Place:
     """One node's DATA, and a hand to write its spool with."""
@@ -98,8 +89,7 @@ class Place:
         )
         return path
 
-    def loader(self, client: Client, metrics: Counted | None = None, clock: Clock | None = None) -> Loader:
-        engine: Any = OneClient(client)
+    def loader(self, engine: Engine, metrics: Counted | None = None, clock: Clock | None = None) -> Loader:
         return Loader(
             self.data,
             life=Life(self.node, 1),

@@ -4,7 +4,7 @@
     8    version, u16                     1
     10   length of the header, u32        at most MAX_HEADER_BYTES
     14   CRC32C, u32                      over bytes 0..13 and the header
-    18   header, JSON: {"node", "segments": [name, ...], "batches": [batch, ...]}
+    18   header, JSON: {"node", "table", "segments": [name, ...], "batches": [batch, ...]}
                  batch: {"name", "day", "events", "rows", "length", "crc"}
     ...  one body per batch, in that order: JSONCompactEachRow, its last line the marker row; crc is its CRC32C
 
@@ -31,7 +31,7 @@ import orjson
 from collector.cell import MAX_DIMENSIONS, CellKey, Counters
 from collector.disk import DISK, Disk
 from collector.errors import Corrupt
-from collector.warehouse.tables import DAY_S, MARKER
+from collector.warehouse.tables import DAY_S, HOT, TABLES, Table
 
 SUFFIX = ".batches"
 MAX_ROWS = 500_000  # a part of so many rows takes 1-2 s; insert_once.py makes sure that it stays one block
@@ -46,12 +46,13 @@ _PADDING = tuple(("",) * (MAX_DIMENSIONS - count) for count in range(MAX_DIMENSI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one insert brings: `rows` cells of one node and day, made of `events` events, and the marker that says so.
+    """What one insert brings to `table`: `rows` cells of one node and day, made of `events` events, and their marker.
 
     Where the cells of a day fill several batches, the first one's marker tells all its events, the others none.
     """
 
     name: str
+    table: str
     node: int
     day: int
     events: int
@@ -87,6 +88,7 @@ def freeze(
     segments: list[str],
     days: Mapping[int, Mapping[CellKey, Counters]],
     events: Mapping[int, int],
+    table: Table = HOT,
 ) -> Frozen:
     """Write the cells of these segments, by day, to a file that survives any crash from here on. Raises OSError."""
     entries: list[dict[str, Any]] = []
@@ -96,7 +98,7 @@ def freeze(
         name = f"{segments[0]}.{datetime.fromtimestamp(day * DAY_S, UTC):%Y%m%d}"
         for number, rows in enumerate(_portions(node, days.get(day, {}))):
             part = f"{name}.{number}" if number else name
-            rows.append(_marker(node, day, part, unsaid, len(rows)))
+            rows.append(table.marker(node, day, part, events=unsaid, rows=len(rows)))
             body = b"\n".join(map(orjson.dumps, rows))
             crc = google_crc32c.value(body)
             entries.append(
@@ -104,7 +106,7 @@ def freeze(
             )
             bodies.append(body)
             unsaid = 0
-    header = orjson.dumps({"node": node, "segments": segments, "batches": entries})
+    header = orjson.dumps({"node": node, "table": table.name, "segments": segments, "batches": entries})
     prefix = _PREFIX.pack(_MAGIC, _VERSION, len(header))
     path = folder / (segments[0] + SUFFIX)
     disk.write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
@@ -127,10 +129,13 @@ def read_frozen(disk: Disk, path: Path) -> Frozen:
 
 def _frozen(disk: Disk, path: Path, header: bytes) -> Frozen:
     said = orjson.loads(header)
+    table = said.get("table", HOT.name)  # files of the first version do not say it
+    if table not in TABLES:
+        raise Corrupt(f"frozen file {path.name} is for a table that is not declared")
     batches: list[Batch] = []
     offset = _HEADER_AT + len(header)
     for entry in said["batches"]:
-        batches.append(Batch(node=said["node"], path=path, offset=offset, disk=disk, **entry))
+        batches.append(Batch(node=said["node"], table=table, path=path, offset=offset, disk=disk, **entry))
         offset += entry["length"]
     return Frozen(path=path, segments=tuple(said["segments"]), batches=tuple(batches))
 
@@ -149,7 +154,3 @@ def _row(node: int, key: CellKey, counters: Counters) -> tuple[Any, ...]:
         *(node, report, property_id, bucket, *values, *_PADDING[len(values)], epoch),
         *(counters.events, counters.visitors, counters.networks, counters.firsts, counters.amount),
     )
-
-
-def _marker(node: int, day: int, name: str, events: int, rows: int) -> tuple[Any, ...]:
-    return (node, MARKER, "", day * DAY_S, name, "", "", 0, events, 0, 0, 0, rows)
