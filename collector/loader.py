@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,7 @@ from collector.warehouse.insert_once import NotInsertable
 from collector.warehouse.writing import Writing
 
 FROZEN = "frozen"
+FORGET_EVERY_S = 1.0  # ids past their time, while nothing is loaded
 OLD_S = 600  # while the database is away: events become cells, and go, well within an hour (privacy.md C3)
 MAX_PAUSE_PASSES = 50  # passes left out after failures in a row: 1, 2, 4, ... at most 10 s when called every 0.2 s
 
@@ -49,6 +51,7 @@ class LoaderMetrics(Protocol):
     def quarantined(self, events: int) -> None: ...
     def load_failed(self) -> None: ...
     def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None: ...
+    def ids(self, *, remembered: int, forgotten_early: int) -> None: ...
 
 
 class Loader:
@@ -80,6 +83,7 @@ class Loader:
         self._spoken_for: set[str] = set()
         self._of_earlier: set[str] = set()
         self._settled = False
+        self._forgot_s = 0.0
         self._failures = self._pause = self._verified = 0
 
     def load_ready(self) -> int:
@@ -106,6 +110,8 @@ class Loader:
             self._failed(error)
         else:
             self._failures = 0
+        if not self._verified:
+            self._forget_ids()
         self._tell()
         return self._verified
 
@@ -242,6 +248,13 @@ class Loader:
             self._settled = False
             log.warning("what waits for the database stays as it is", error=type(error).__name__)
 
+    def _forget_ids(self) -> None:
+        now_s = self._clock.now()
+        if abs(now_s - self._forgot_s) >= FORGET_EVERY_S:
+            self._forgot_s = now_s
+            with suppress(OSError):  # later, then
+                self._seen.forget(now_s)
+
     def _delete_segments(self, names: Iterable[str]) -> None:
         gone = set(names)
         folders: set[Path] = set()
@@ -277,6 +290,7 @@ class Loader:
             frozen_batches=len(batches),
             stopped=len(self._stopped),
         )
+        self._metrics.ids(remembered=self._seen.size, forgotten_early=self._seen.forgotten_early)
 
 
 def _fill_a_batch(ready: list[Segment]) -> bool:

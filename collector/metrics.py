@@ -85,6 +85,8 @@ class Metrics:
         self._pending = _gauge(registry, "collector_events_pending", "Events in segments and unverified batches")
         self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be frozen")
         self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
+        self._ids = _gauge(registry, "collector_ids_remembered", "Event ids that a retry is known by")
+        self._ids_early = _gauge(registry, "collector_ids_forgotten_early", "Ids forgotten early, for want of room")
         self._detached = _gauge(registry, "collector_detached_parts", "Parts of the database that were put aside")
         self._stopped = _gauge(
             registry, "collector_batches_stopped", "Frozen files that wait for somebody to look: a marker disagrees"
@@ -142,6 +144,11 @@ class Metrics:
         self._segments.set(segments)
         self._frozen.set(frozen_batches)
         self._stopped.set(stopped)
+
+    def ids(self, *, remembered: int, forgotten_early: int) -> None:
+        """Say how many event ids are remembered, and how many were forgotten before their time for want of room."""
+        self._ids.set(remembered)
+        self._ids_early.set(forgotten_early)
 
     def detached(self, parts: int) -> None:
         """Say how many parts of the database the engine or somebody has put aside: answers lack what they count."""

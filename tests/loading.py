@@ -44,6 +44,7 @@ class Counted:
     of_earlier: int = 0
     pending: int = 0
     stopped: int = 0
+    remembered: int = 0
 
     def recovered(self, events: int) -> None:
         self.of_earlier += events
@@ -57,6 +58,9 @@ class Counted:
 
     def load_failed(self) -> None:
         self.failures += 1
+
+    def ids(self, *, remembered: int, forgotten_early: int) -> None:
+        self.remembered = remembered
 
     def quarantined(self, events: int) -> None:
         self.set_aside += events
