@@ -91,9 +91,17 @@ class ClickHouseHttp:
         fault = {"kind": kind, "match": match, "count": count, "seconds": seconds, "status": status, "code": code}
         assert call(self.address, "POST", "/__fault", json.dumps(fault).encode()).status == 200
 
+    def heal(self) -> None:
+        """Forget the faults that no statement met."""
+        assert call(self.address, "DELETE", "/__fault").status == 200
+
     def faults(self) -> int:
         """How many statements the injected faults still wait for."""
-        return int(call(self.address, "GET", "/__fault").body)
+        return int(call(self.address, "GET", "/__fault").json["faults"])
+
+    def running(self) -> int:
+        """How many statements wait or run."""
+        return int(call(self.address, "GET", "/__fault").json["running"])
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, f"the ClickHouse server ended with {self.process.returncode}"

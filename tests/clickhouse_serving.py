@@ -81,10 +81,12 @@ class Server:
         return web.Response(text="Ok.\n")
 
     async def _fault(self, request: web.Request) -> web.Response:
-        """POST one more fault; GET how many statements the faults still wait for."""
+        """POST one more fault; DELETE all; GET for how many statements they wait, and how many run."""
+        if request.method == "DELETE":
+            self._faults.clear()
         if request.method == "POST":
             self._faults.append(Fault(**orjson.loads(await request.read())))
-        return web.Response(text=str(sum(fault.count for fault in self._faults)))
+        return web.json_response({"faults": sum(fault.count for fault in self._faults), "running": len(self._running)})
 
     async def _request(self, request: web.Request) -> web.Response:
         try:
