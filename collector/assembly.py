@@ -12,7 +12,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,13 +27,14 @@ from collector.clock import Clock, SystemClock
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.data_folder import DataFolder
+from collector.disk import DISK
 from collector.door.caller import Callers
 from collector.door.receive import Receiver
 from collector.door.server import BACKLOG, Door
 from collector.door.tally import Tally
 from collector.errors import Code, Misconfigured, Unavailable
 from collector.inherited import Inherited
-from collector.loader import Loader
+from collector.loader import FROZEN, Loader
 from collector.log import log, loop_exception_handler, web_logger
 from collector.metrics import Metrics
 from collector.reduce.platform import Platforms
@@ -41,22 +42,32 @@ from collector.reduce.reducer import Reducer
 from collector.reduce.region import Region
 from collector.reduce.sender import Senders
 from collector.settings import Settings
-from collector.spool.segment import owned, recover, segment_name, worker_folder
-from collector.spool.writer import SpoolWriter
+from collector.spool.appender import Appender
+from collector.spool.reader import SpoolReader
+from collector.spool.room import Room
+from collector.spool.seen import Seen
+from collector.spool.segment import Life, recover, segment_name, worker_folder
+from collector.spool.writer import SpoolWriter, keep_layout
 from collector.stats.answer import Answers
 from collector.stats.question import BadQuestion
-from collector.warehouse.embedded import Embedded, open_embedded
+from collector.warehouse.embedded import open_embedded
+from collector.warehouse.engine import Engine
 from collector.warehouse.reading import Reading
-from collector.warehouse.tables import create_tables
+from collector.warehouse.server import Server
+from collector.warehouse.writing import Writing
 
 Result = TypeVar("Result")
 
 LOAD_EVERY_S = 0.2
+CONNECT_PATIENCE_S = 5.0  # at start; a server that is slower than this is connected to while others are served
+WRONG_PAUSE_S = 10.0
 UPKEEP_EVERY_S = 30.0
 OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
 SHUTDOWN_S = 5.0
+MB = 1_000_000
 DATABASE = "clickhouse"
 SPOOL = "spool"
+IDS = "ids.sqlite"
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
@@ -72,18 +83,24 @@ def run_child(role: str, inherited: Inherited) -> None:
 def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
     """The body that answers a question while no server runs; what is spooled is loaded first. Raises Misconfigured."""
     declarations = read_declarations()
+    clock = SystemClock()
     os.environ["TMPDIR"] = str(folder.tmp)
     folder.tmp.mkdir(mode=0o700, exist_ok=True)
     try:
-        with open_embedded(folder.path / DATABASE) as engine:
-            loader = _loader(folder.path, folder.node(), declarations, engine, Metrics(declarations.kinds, Code))
+        with _engine(settings) as engine:
+            writing = Writing(engine)
+            writing.connect()
+            life = Life(int(folder.node(), 16), 0)
+            loader = _loader(folder.path, life, declarations, writing, clock, Metrics(declarations.kinds, Code))
             while loader.load_ready():
                 pass
-            answers = _answers(settings, declarations, engine, SystemClock())
+            answers = _answers(settings, declarations, engine, clock)
             return body_of(answers.ask(answers.read(report, parameters.items())))
     except BadQuestion as bad:
         raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
-    except (Unavailable, OSError) as error:
+    except Unavailable as away:
+        raise Misconfigured(f"the data cannot be read: {away}") from None
+    except OSError as error:
         raise Misconfigured(f"the data in {folder.path} cannot be read: {type(error).__name__}") from None
 
 
@@ -94,21 +111,12 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
     memory = SharedMemory(inherited.memory_fd)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with owned(folder, wait=True):
-        if cut := recover(folder):
+    with DISK.owned(folder, wait=True):
+        if cut := recover(DISK, folder):
             log.warning("torn write cut", worker=inherited.worker, bytes=cut)
         metrics = Metrics(declarations.kinds, Code)
         metrics.epoch(memory.epoch)
-        spool = SpoolWriter(
-            folder,
-            layouts=declarations.layouts,
-            digest=declarations.digest,
-            next_name=lambda: segment_name(
-                int(inherited.node, 16), inherited.worker, memory.epoch, memory.next_sequence(inherited.worker)
-            ),
-            segment_s=settings.segment_s,
-            observe=metrics.spooled,
-        )
+        spool = _spool(settings, inherited, declarations, memory, metrics)
         marks = Marks(declarations.layouts, memory)
         door = _door(settings, declarations, marks, spool, clock, metrics)
         gc.collect()
@@ -120,6 +128,24 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
         upkeep.cancel()
         await door.close()
         spool.close()
+
+
+def _spool(
+    settings: Settings, inherited: Inherited, declarations: Declarations, memory: SharedMemory, metrics: Metrics
+) -> SpoolWriter:
+    spool = settings.data / SPOOL
+    life = Life(int(inherited.node, 16), memory.epoch)
+    keep_layout(DISK, spool, declarations.layouts, declarations.digest)
+    appender = Appender(
+        DISK,
+        worker_folder(spool, inherited.worker),
+        digest=declarations.digest,
+        next_name=lambda: segment_name(life, inherited.worker, memory.next_sequence(inherited.worker)),
+        segment_s=settings.segment_s,
+        segment_bytes=int(settings.segment_mb * MB),
+    )
+    room = Room(DISK, spool, settings.data / FROZEN, int(settings.spool_mb * MB))
+    return SpoolWriter(appender, room, metrics.spooled)
 
 
 def _door(
@@ -145,6 +171,13 @@ def _door(
     )
 
 
+def check_settings(settings: Settings) -> None:
+    """Say before anything starts what would stop a process that starts: raises Misconfigured."""
+    region_of(settings)
+    if settings.clickhouse is not None:
+        Server(settings.clickhouse).close()
+
+
 def region_of(settings: Settings) -> Region:
     """The countries of these settings' database, opened; raises Misconfigured if it cannot be used."""
     return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
@@ -168,11 +201,14 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
     with (
-        open_embedded(settings.data / DATABASE) as engine,
+        _engine(settings) as engine,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
     ):
-        loader = _loader(settings.data, inherited.node, declarations, engine, metrics)
+        writing = Writing(engine, detached=metrics.detached)
+        await _connect(writing, loading)
+        life = Life(int(inherited.node, 16), inherited.epoch)
+        loader = _loader(settings.data, life, declarations, writing, clock, metrics)
         answers = _answers(settings, declarations, engine, clock)
         tokens = Tokens(settings.data, settings.analyst_token)
 
@@ -188,14 +224,41 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             engine.cancel()
 
 
-def _loader(data: Path, node: str, declarations: Declarations, engine: Embedded, metrics: Metrics) -> Loader:
-    client = engine.writer()
-    create_tables(client)
-    return Loader(data, declarations=declarations, client=client, node=int(node, 16), metrics=metrics)
+def _engine(settings: Settings) -> AbstractContextManager[Engine]:
+    """The engine of these settings, open for the block; of a server nothing is wanted yet."""
+    if settings.clickhouse is None:
+        return open_embedded(settings.data / DATABASE)
+    return closing(Server(settings.clickhouse))
 
 
-def _answers(settings: Settings, declarations: Declarations, engine: Embedded, clock: Clock) -> Answers:
-    reading = Reading(engine.reader())
+async def _connect(writing: Writing, loading: ThreadPoolExecutor) -> None:
+    """Let the database be looked at before anything is answered; raises Misconfigured if it is the wrong one.
+
+    One that is away, or does not answer for long, is waited for while events are received.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_PATIENCE_S):
+            await asyncio.get_running_loop().run_in_executor(loading, writing.connect)
+    except (Unavailable, TimeoutError) as away:
+        log.warning("the database is away: events wait in the spool", reason=str(away) or "it does not answer")
+
+
+def _loader(
+    data: Path, life: Life, declarations: Declarations, writing: Writing, clock: Clock, metrics: Metrics
+) -> Loader:
+    return Loader(
+        data,
+        life=life,
+        reader=SpoolReader(DISK, data / SPOOL, declarations.layouts, declarations.digest),
+        seen=Seen(data / IDS),
+        writing=writing,
+        clock=clock,
+        metrics=metrics,
+    )
+
+
+def _answers(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Answers:
+    reading = Reading(engine)
     return Answers(declarations, settings.registry, reading, clock, settings.live_fold_s)
 
 
@@ -216,8 +279,12 @@ async def _load(loader: Loader, loading: ThreadPoolExecutor) -> None:
     """Load what is ready, again at once while there is more."""
     loop = asyncio.get_running_loop()
     while True:
-        if not await loop.run_in_executor(loading, loader.load_ready):
-            await asyncio.sleep(LOAD_EVERY_S)
+        try:
+            if not await loop.run_in_executor(loading, loader.load_ready):
+                await asyncio.sleep(LOAD_EVERY_S)
+        except Misconfigured as wrong:  # after it was away: no reason to stop receiving
+            log.critical("the database is not as it must be: events wait in the spool", rule=str(wrong))
+            await asyncio.sleep(WRONG_PAUSE_S)
 
 
 def _stop_signal() -> asyncio.Event:
