@@ -1,4 +1,4 @@
-"""An acknowledged event is counted exactly once, whatever is killed, filled or cut: every scenario of tests/durability/.
+"""An acknowledged event counts exactly once, whatever is killed, filled or cut: every scenario of tests/durability/.
 
 And that the evidence would see it: what is doubled or lost on purpose is told as such.
 """
@@ -101,17 +101,9 @@ def test_the_runner_tells_what_came_of_it_and_ends_by_it(
     assert ran.exit_code == status, ran.output
     assert cells in ran.stdout
     assert file.read_text("utf-8") == ran.stdout
-    versions = (
-        "collector ",
-        "Python 3",
-        "aiohttp ",
-        "clickhouse-connect ",
-        "chDB ",
-        "engine ",
-        "kernel ",
-        "file system ",
-    )
-    assert [name for name in versions if name not in ran.stdout.splitlines()[0]] == []
+    versions = ran.stdout.splitlines()[0]
+    for name in ("collector", "Python", "aiohttp", "clickhouse-connect", "chDB", "(engine", "kernel", "file system"):
+        assert f"{name} " in versions
 
 
 def test_the_same_seed_sends_the_same() -> None:

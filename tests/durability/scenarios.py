@@ -6,13 +6,15 @@ quick forms take at most 90 seconds on two cores.
 
 from __future__ import annotations
 
-from tests.durability import cuts, disk_full, kills, quota
+from tests.durability import away, cuts, disk_full, kills, quota, server_kills
 from tests.durability.outcome import Scenario
 
 SCENARIOS = (
     Scenario(kills.WITH_IDS, kills.with_ids, quick=50, full=500),
     Scenario(kills.WITHOUT_IDS, kills.without_ids, quick=12, full=200),
+    Scenario(server_kills.NAME, server_kills.clickhouse, quick=10, full=200),
     Scenario(cuts.NAME, cuts.after_answer, quick=500, full=10_000),
     Scenario(disk_full.NAME, disk_full.disk_full, quick=4, full=20),
     Scenario(quota.NAME, quota.quota, quick=1, full=10),
+    Scenario(away.NAME, away.clickhouse_away, quick=200, full=10_000),
 )

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,13 +22,12 @@ _ENGINE = "import chdb; print(chdb.__version__, chdb.engine_version)"
 
 def versions(folder: Path) -> dict[str, str]:
     """What the result depends on besides the seeds; `folder` is where the data lies."""
-    chdb, engine = _output(sys.executable, "-c", _ENGINE).split()
     return {
         "collector": _commit(),
         "Python": platform.python_version(),
         "aiohttp": version("aiohttp"),
         "clickhouse-connect": version("clickhouse-connect"),
-        "chDB": f"{chdb} (engine {engine})",
+        "chDB": _engine(),
         "kernel": f"{platform.system()} {platform.release()}",
         "file system": file_system(folder),
     }
@@ -66,6 +66,12 @@ def _commit() -> str:
         return _output("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.CalledProcessError):
         return version("collector")
+
+
+@cache
+def _engine() -> str:
+    chdb, engine = _output(sys.executable, "-c", _ENGINE).split()
+    return f"{chdb} (engine {engine})"
 
 
 def _output(*command: str) -> str:
