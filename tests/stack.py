@@ -51,7 +51,7 @@ class Stack:
     def __init__(
         self, folder: Path, *, config: str | None = None, workers: int = 1, environ: Mapping[str, str] | None = None
     ) -> None:
-        self.data = folder / "deep" / "data"
+        self.data = self.data_in(folder)
         self.log_file = folder / "collector.log"
         self._config = folder / "collector.toml" if config is not None else None
         if self._config and config is not None:
@@ -70,9 +70,22 @@ class Stack:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def data_in(folder: Path) -> Path:
+        """Where the data of a stack in that folder will lie, for who must prepare it."""
+        return folder / "deep" / "data"
+
     def start(self) -> None:
         """Start it (again, on the ports it had) and wait until it is healthy."""
+        self.begin()
+        self.wait_healthy()
+
+    def begin(self) -> None:
+        """Start it (again, on the ports it had), and wait for nothing."""
         self.process = self.launch()
+
+    def wait_healthy(self) -> None:
+        """Wait until it takes events and questions; fails if it ends instead."""
         give_up = time.monotonic() + START_PATIENCE_S
         while not self._is_healthy():
             assert self.process.poll() is None, f"serve ended with {self.process.returncode}:\n{self.log_text}"
@@ -94,6 +107,19 @@ class Stack:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def command(self, *arguments: str, patience_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Run a command line of the collector on the same data and configuration."""
+        told = {"COLLECTOR_DATA": str(self.data)} | ({"COLLECTOR_CONFIG": str(self._config)} if self._config else {})
+        return subprocess.run(
+            [sys.executable, "-m", "collector", *arguments],
+            cwd=ROOT,
+            env=self._environ | told,
+            capture_output=True,
+            text=True,
+            timeout=patience_s,
+            check=False,
+        )
 
     def stop(self) -> None:
         """Tell it to stop, as an operator would, and assert that all of it ended well and in time."""
@@ -131,17 +157,20 @@ class Stack:
 
     def children(self, role: Role | None = None) -> list[int]:
         """The pids of its living children, of one role or all, oldest first."""
-        found = []
+        return sorted(pid for pid, its_role in self.living().items() if role in (None, its_role))
+
+    def living(self) -> dict[int, Role]:
+        """Its living children by pid, each with its role."""
+        found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, parent = stat.read_text().rpartition(")")[2].split()[:2]
                 command = (stat.parent / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            is_child = int(parent) == self.process.pid and state != "Z" and b"child" in command
-            if is_child and (role is None or role.encode() in command):
-                found.append(int(stat.parent.name))
-        return sorted(found)
+            if int(parent) == self.process.pid and state != "Z" and b"child" in command:
+                found[int(stat.parent.name)] = command[command.index(b"child") + 1].decode()
+        return found
 
     @property
     def log_text(self) -> str:
