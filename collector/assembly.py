@@ -55,6 +55,8 @@ LOAD_EVERY_S = 0.2
 UPKEEP_EVERY_S = 30.0
 OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
 SHUTDOWN_S = 5.0
+ANALYSTS_GRACE_S = 0.25
+OWNED_POLL_S = 0.005  # a place is empty so long at most while its directory changes hands
 DATABASE = "clickhouse"
 SPOOL = "spool"
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
@@ -88,16 +90,27 @@ def answer_offline(settings: Settings, folder: DataFolder, report: str, paramete
 
 
 async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> None:
-    """An ingest worker: the public port, reduction, marks, and its own directory of the spool."""
+    """An ingest worker: the public port, reduction, marks, and its own directory of the spool.
+
+    Everything that takes time is made before it says that it is ready: then the one before it in its place is told to
+    end, and gives the directory away once all it accepted is answered.
+    """
     stop = _stop_signal()
     declarations = read_declarations()
     memory = SharedMemory(inherited.memory_fd)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with owned(folder, wait=True):
+    metrics = Metrics(declarations.kinds, Code)
+    marks = Marks(declarations.layouts, memory)
+    kinds, reducer = _reduction(settings, declarations)
+    gc.collect()
+    gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
+    inherited.say_ready()
+    async with _owned_unless(stop, folder) as is_owned:
+        if not is_owned:
+            return
         if cut := recover(folder):
             log.warning("torn write cut", worker=inherited.worker, bytes=cut)
-        metrics = Metrics(declarations.kinds, Code)
         metrics.epoch(memory.epoch)
         spool = SpoolWriter(
             folder,
@@ -109,10 +122,19 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
             segment_s=settings.segment_s,
             observe=metrics.spooled,
         )
-        marks = Marks(declarations.layouts, memory)
-        door = _door(settings, declarations, marks, spool, clock, metrics)
-        gc.collect()
-        gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
+        tally = Tally(metrics)
+        receiver = Receiver(
+            callers=Callers(settings.trusted_proxies, settings.forwarded_header),
+            kinds=kinds,
+            reducer=reducer,
+            marks=marks,
+            spool=spool,
+            clock=clock,
+            tally=tally,
+        )
+        door = Door(
+            receiver, settings.registry, tally, public_hosts=settings.public_hosts, keepalive_s=settings.keepalive_s
+        )
         await door.open(inherited.listener())
         upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
         log.info("accepting events", worker=inherited.worker)
@@ -122,27 +144,31 @@ async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> Non
         spool.close()
 
 
-def _door(
-    settings: Settings, declarations: Declarations, marks: Marks, spool: SpoolWriter, clock: Clock, metrics: Metrics
-) -> Door:
-    tally = Tally(metrics)
+@asynccontextmanager
+async def _owned_unless(stop: asyncio.Event, folder: Path) -> AsyncIterator[bool]:
+    """Own a worker's directory for the block, as soon as it is free; False if told to stop before."""
+    while not stop.is_set():
+        with owned(folder, wait=False) as is_owned:
+            if is_owned:
+                yield True
+                return
+        await asyncio.sleep(OWNED_POLL_S)
+    yield False
+
+
+def rehearse_worker(settings: Settings) -> None:
+    """Make what a worker makes before it is ready; raises Misconfigured if it cannot."""
+    _reduction(settings, read_declarations())
+
+
+def _reduction(settings: Settings, declarations: Declarations) -> tuple[Kinds, Reducer]:
     platforms = Platforms()
     platforms.warm()
     region = region_of(settings)
     if region.age_days is not None and region.age_days > OLD_DAYS:
         log.warning("the country database is old", days=region.age_days)
-    receiver = Receiver(
-        callers=Callers(settings.trusted_proxies, settings.forwarded_header),
-        kinds=Kinds(declarations, settings.registry),
-        reducer=Reducer(declarations, settings.registry, Senders(region, platforms)),
-        marks=marks,
-        spool=spool,
-        clock=clock,
-        tally=tally,
-    )
-    return Door(
-        receiver, settings.registry, tally, public_hosts=settings.public_hosts, keepalive_s=settings.keepalive_s
-    )
+    reducer = Reducer(declarations, settings.registry, Senders(region, platforms))
+    return Kinds(declarations, settings.registry), reducer
 
 
 def region_of(settings: Settings) -> Region:
@@ -183,9 +209,10 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             load = asyncio.create_task(_load(loader, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
             log.info("answering analysts")
+            inherited.say_ready()
             await stop.wait()
             load.cancel()
-            engine.cancel()
+        engine.cancel()  # what is asked by now had its time to be answered
 
 
 def _loader(data: Path, node: str, declarations: Declarations, engine: Embedded, metrics: Metrics) -> Loader:
@@ -205,10 +232,15 @@ async def _analyst_port(app: web.Application, inherited: Inherited) -> AsyncIter
         app, access_log=None, logger=web_logger, keepalive_timeout=15, max_line_size=8190, shutdown_timeout=SHUTDOWN_S
     )
     await runner.setup()
-    await web.SockSite(runner, inherited.listener(), backlog=BACKLOG).start()
+    site = web.SockSite(runner, inherited.listener(), backlog=BACKLOG)
+    await site.start()
     try:
         yield
     finally:
+        await site.stop()
+        await asyncio.sleep(0)
+        if runner.server and runner.server.connections:  # who was let in just now is about to ask
+            await asyncio.sleep(ANALYSTS_GRACE_S)
         await runner.cleanup()
 
 
