@@ -98,16 +98,25 @@ def start_child(place: Place, inherited: Inherited, environ: dict[str, str]) -> 
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     ready_fd, told_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    share = inherited.with_ready(told_fd)
+    command = (sys.executable, "-m", "collector", "child", place.role, share.to_json())
     try:
-        share = inherited.with_ready(told_fd)
-        command = (sys.executable, "-m", "collector", "child", place.role, share.to_json())
-        process = spawn(command, kept | environ, share.fds)
-        return Child(place, process.pid, process=process, ready_fd=ready_fd)
+        return watched(place, spawn(command, kept | environ, share.fds), ready_fd)
     except OSError:
         os.close(ready_fd)
         raise
     finally:
         os.close(told_fd)
+
+
+def watched(place: Place, process: subprocess.Popen[bytes], ready_fd: int | None = None) -> Child:
+    """Take note of a process just started; raises OSError if it cannot be watched, and then there is none."""
+    try:
+        return Child(place, process.pid, process=process, ready_fd=ready_fd)
+    except OSError:
+        process.kill()
+        process.wait()
+        raise
 
 
 def spawn(

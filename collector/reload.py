@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from collector.child import Child, Place, first_of, spawn
+from collector.child import Place, first_of, spawn, watched
 from collector.count.filter import SharedMemory
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
@@ -159,9 +159,9 @@ async def _rehearse(handed_fd: int, settings_fd: int, said_fd: int, stopping: as
     environ = dict(os.environ) | {REHEARSED: str(handed_fd)}
     try:
         process = spawn(_command(), environ, (handed_fd, settings_fd), said_fd=said_fd)
+        child = watched(Place(role="rehearsal", worker=0), process)
     except OSError as error:
         return f"the rehearsal cannot be started: {error.strerror}"
-    child = Child(Place(role="rehearsal", worker=0), process.pid, process=process)
     try:
         if not await first_of(child.ended, stopping, timeout_s=REHEARSAL_PATIENCE_S):
             return f"the rehearsal did not end within {REHEARSAL_PATIENCE_S:g} s"
