@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from collector.durable import write_durably
+from collector.disk import DISK
 from collector.errors import Misconfigured
 
 PRIVATE = 0o700
@@ -81,7 +81,7 @@ class DataFolder:
         except (ValueError, KeyError, TypeError) as error:
             # Guessing would reuse an epoch, and with it names of segments and batches.
             raise Misconfigured(f"{path} is damaged: restore it, or start with another data directory") from error
-        write_durably(path, orjson.dumps({"node": node, "epoch": epoch}))
+        DISK.write_durably(path, orjson.dumps({"node": node, "epoch": epoch}))
         return node, epoch
 
     def empty(self) -> None:

@@ -222,8 +222,9 @@ class Stack:
         return int(sum(value for key, value in self.metrics().items() if key.partition("{")[0] == series))
 
     def wait_loaded(self, events: int, patience_s: float = 20.0) -> None:
-        """Wait until so many events of this start are verified in the database."""
-        eventually(lambda: self.counted("events_loaded") >= events, f"{events} events loaded", patience_s)
+        """Wait until so many events of this start are verified in the database, or known to be counted before."""
+        ends = ("events_loaded", "events_duplicate")
+        eventually(lambda: sum(map(self.counted, ends)) >= events, f"{events} events loaded", patience_s)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
