@@ -19,18 +19,20 @@ import orjson
 
 from collector.analyst.tokens import Tokens
 from collector.assembly import answer_offline, check_settings, run_child
-from collector.catalogue.declarations import read_declarations, schemas_folder
+from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.data_folder import PRIVATE, hold, holder_of
 from collector.errors import Misconfigured
 from collector.inherited import Inherited
 from collector.log import configure, log
+from collector.reload import handed_on, rehearsed_for
 from collector.settings import EXAMPLE, Settings, read_settings
-from collector.supervisor import EXIT_MISCONFIGURED, serve
+from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.client import OPERATOR_TOKEN, Unanswered, ask, token_of
 from collector.tools.table import render, render_reports
+from collector.worker import rehearse
 
 P = ParamSpec("P")
 Command = Callable[P, None]
@@ -102,10 +104,23 @@ def collector() -> None:
 def serve_command(**flags: str | None) -> None:
     """Receive events and answer questions, until SIGTERM or Ctrl-C.
 
+    SIGHUP reads the configuration anew and replaces every process by one of the version on disk, without a pause; what
+    is wrong with either is said, and all goes on as before. data, public and analyst change by a restart only.
+
     COLLECTOR_ANALYST_TOKEN may hold one more token that reads every property (32 to 200 printable ASCII characters).
     """
+    if handed := handed_on(os.environ):
+        configure(handed.settings().log_level)
+        take_over(handed, SystemClock())
+        return
+    approve = rehearsed_for(os.environ)
     settings = _read(flags)
     check_settings(settings)
+    if approve:
+        _refuse_problems(read_declarations(), schemas_folder())
+        rehearse(settings)
+        approve(settings)
+        return
 
     def announce(public: str, analyst: str) -> None:
         click.echo("\n".join(_start_lines(settings, public, analyst)), err=True)
@@ -124,11 +139,7 @@ def check(*, lock: bool, **flags: str | None) -> None:
     declarations = read_declarations(folder)
     if lock:
         write_lock(declarations, folder)
-    problems = check_declarations(declarations, folder)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
-        raise click.ClickException(f"{folder}: problems: {len(problems)}")
+    _refuse_problems(declarations, folder)
     click.echo(
         f"{folder}: fine (kinds: {len(declarations.kinds)}, dimensions: {len(declarations.dimensions)},"
         f" reports: {len(declarations.reports)}, threshold: {declarations.threshold})"
@@ -220,6 +231,14 @@ def child(role: str, inherited: str) -> None:
     except Misconfigured as error:
         log.error("cannot run as configured", process=role, rule=str(error))
         sys.exit(EXIT_MISCONFIGURED)
+
+
+def _refuse_problems(declarations: Declarations, folder: Path) -> None:
+    problems = check_declarations(declarations, folder)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise click.ClickException(f"{folder}: problems: {len(problems)}")
 
 
 def _read(flags: dict[str, str | None]) -> Settings:

@@ -45,17 +45,23 @@ class Stack:
     """One `collector serve` on free ports, with its own data; starts itself, call stop() at the end.
 
     config   text of the configuration; None for the built-in example
+    workers  how many, None: as the configuration says, and where the ports are, too
     environ  more environment, e.g. {"COLLECTOR_SEGMENT_S": "10"}
     """
 
     def __init__(
-        self, folder: Path, *, config: str | None = None, workers: int = 1, environ: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        config: str | None = None,
+        workers: int | None = 1,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.data = self.data_in(folder)
         self.log_file = folder / "collector.log"
         self._config = folder / "collector.toml" if config is not None else None
-        if self._config and config is not None:
-            self._config.write_text(config, "utf-8")
+        if config is not None:
+            self.configure(config)
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")}
         self._environ |= {
             "COLLECTOR_ANALYST_TOKEN": TOKEN,
@@ -94,8 +100,9 @@ class Stack:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start one more `serve` on the same data and ports, without waiting for anything."""
-        options = ["--data", str(self.data), "--workers", str(self._workers)]
-        options += ["--public", self.public, "--analyst", self.analyst]
+        options = ["--data", str(self.data)]
+        if self._workers:
+            options += ["--workers", str(self._workers), "--public", self.public, "--analyst", self.analyst]
         options += ["--config", str(self._config)] if self._config else []
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
@@ -139,6 +146,25 @@ class Stack:
         if self.process.poll() is None:
             self.stop()
         self.start()
+
+    def configure(self, config: str) -> None:
+        """Write another configuration, for the next start or reload."""
+        assert self._config
+        self._config.write_text(config, "utf-8")
+
+    def hang_up(self) -> None:
+        """Tell it to reload, as an operator would."""
+        os.kill(self.process.pid, signal.SIGHUP)
+
+    def reload(self, patience_s: float = 30.0) -> None:
+        """Tell it to reload, and wait until every process is a new one."""
+        before = self.said("event=reloaded")
+        self.hang_up()
+        eventually(lambda: self.said("event=reloaded") > before, "reloaded", patience_s)
+
+    def said(self, words: str) -> int:
+        """How often its log has these words."""
+        return self.log_text.count(words)
 
     def kill(self, role: Role, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to a child of that role (the first worker); returns its pid."""
