@@ -76,6 +76,7 @@ class Place:
     data: Path
     node: int = field(default_factory=lambda: secrets.randbits(64))
     sequence: int = 0
+    seen: Seen | None = None
 
     def write(self, *frames: list[tuple[Event, int]], worker: int = 0, epoch: int = 1, closed: bool = True) -> Path:
         """A segment of these frames, as a worker leaves it."""
@@ -94,11 +95,15 @@ class Place:
         return path
 
     def loader(self, engine: Engine, metrics: Counted | None = None, clock: Clock | None = None) -> Loader:
+        """A loader as the next process makes it: the one before is dead."""
+        if self.seen:
+            self.seen.close()
+        self.seen = Seen(self.data / IDS)
         return Loader(
             self.data,
             life=Life(self.node, 1),
             reader=SpoolReader(DISK, self.data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest),
-            seen=Seen(self.data / IDS),
+            seen=self.seen,
             writing=Writing(engine),
             clock=clock or SystemClock(),
             metrics=metrics or Counted(),
