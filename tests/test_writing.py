@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.errors import Misconfigured
+from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.engine import Engine
 from collector.warehouse.tables import HOT
 from collector.warehouse.writing import LOOK_EVERY_S, Writing
@@ -110,6 +110,27 @@ def test_detached_parts_are_told_on_contact_and_about_hourly(engine: Engine, tmp
     assert told == [0, 1]
     Writing(engine, detached=told.append).connect()
     assert told == [0, 1, 1]
+
+
+def test_a_host_that_does_not_answer_is_not_waited_for_again_by_every_batch(engine: Engine, tmp_path: Path) -> None:
+    now, contacts = 0.0, 0
+
+    class Silent(Elsewhere):
+        def writer(self) -> Client:
+            nonlocal now, contacts
+            contacts += 1
+            now += 6
+            raise Unavailable("timed out")
+
+    writing = Writing(Silent(engine, ""), now=lambda: now)
+    for _ in range(100):
+        with pytest.raises(Unavailable):
+            writing.insert_once(batch_of(tmp_path, 1, pages(1)))
+    assert contacts == 1
+    now += 6
+    with pytest.raises(Unavailable):
+        writing.insert_once(batch_of(tmp_path, 1, pages(1)))
+    assert contacts == 2
 
 
 def test_an_attempt_whose_retry_comes_after_the_deduplication_window_counts_once(

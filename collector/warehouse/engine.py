@@ -43,6 +43,11 @@ class Engine(Protocol):
 
 
 def away(what: str, error: BaseException | None) -> Unavailable:
-    """What to raise for a client's error: says what did not work and ClickHouse's number, never ClickHouse's text."""
-    code = error.code if isinstance(error, Error) else None
-    return Unavailable(f"{what} (ClickHouse error {code})" if code else what)
+    """What to raise for a client's error: ClickHouse's number or the innermost type, never a text of theirs."""
+    if error is None:
+        return Unavailable(what)
+    if isinstance(error, Error) and error.code:
+        return Unavailable(f"{what} (ClickHouse error {error.code})")
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return Unavailable(f"{what} ({type(error).__name__})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -17,13 +18,11 @@ from weakref import WeakSet
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.httputil import get_pool_manager
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from collector.errors import Misconfigured
 from collector.warehouse.engine import FAILURES, QUERY_MEMORY_BYTES, QUERY_TIME_S, THREADS, away
 
-CONNECT_TIMEOUT_S = 4
+CONNECT_TIMEOUT_S = 3  # it is tried twice
 READ_TIMEOUT_S = QUERY_TIME_S + 5
 WRITE_TIMEOUT_S = 60  # the largest batch takes 2 s; a server that took longer than this is asked later
 _PORTS = {"http": 8123, "https": 8443}
@@ -60,10 +59,12 @@ class Server:
 
     def __init__(self, url: str) -> None:
         self._place = _place(url)
-        self._open: WeakSet[HTTPConnection] = WeakSet()
+        self._open: WeakSet[Any] = WeakSet()
         self._closed = False
         self._pool = get_pool_manager()
-        self._pool.pool_classes_by_scheme = _pool_classes(self._opened)
+        self._pool.pool_classes_by_scheme = {
+            scheme: _reporting(pool, self._opened) for scheme, pool in self._pool.pool_classes_by_scheme.items()
+        }
 
     def writer(self) -> Client:
         """A client that may insert: the loader's."""
@@ -119,7 +120,7 @@ class Server:
         self.cancel()
         self._pool.clear()
 
-    def _opened(self, connection: HTTPConnection) -> None:
+    def _opened(self, connection: Any) -> None:
         """Called with every new connection."""
         self._open.add(connection)
         if self._closed:
@@ -169,23 +170,13 @@ def _set(client: Client, settings: dict[str, int | str]) -> None:
         client.set_client_setting(name, wanted)
 
 
-def _pool_classes(opened: Any) -> dict[str, Any]:
-    """urllib3's pools, with connections that report themselves once they are open."""
+def _reporting(pool: Any, opened: Callable[[Any], None]) -> Any:
+    """The same class of urllib3's pools, but `opened` is called with every connection that was made."""
+    made = pool.ConnectionCls
 
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            opened(self)
+    def connect(connection: Any) -> None:
+        made.connect(connection)
+        opened(connection)
 
-    class Secure(HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            opened(self)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
+    connection_class = type(made.__name__, (made,), {"connect": connect})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection_class})

@@ -40,6 +40,7 @@ class Writing:
         self._now = now
         self._client: Client | None = None
         self._looked = 0.0
+        self._away_until = 0.0
 
     def insert_once(self, batch: Batch) -> bool:
         """Return once the batch is in its table, verified; True if this call brought it there (insert_once.py).
@@ -53,8 +54,7 @@ class Writing:
             self.disconnect()
             raise
         if self._now() - self._looked >= LOOK_EVERY_S:
-            with suppress(*FAILURES):  # the batch is there: what could not be looked at now is looked at next time
-                self._look_for_detached(client)
+            self._look_for_detached(client)
         return inserted
 
     def connect(self) -> None:
@@ -70,19 +70,35 @@ class Writing:
 
     def _connected(self) -> Client:
         if self._client is None:
-            client = self._engine.writer()
+            if self._now() < self._away_until:
+                raise Unavailable("the database was away a moment ago")
+            began = self._now()
             try:
-                make_tables(client)
-                check_insert_settings(client, PINNED)
-                self._look_for_detached(client)
-            except FAILURES as error:
-                raise away("the database cannot be used", error) from error
-            self._client = client
+                self._client = self._contact()
+            except Unavailable:
+                # As long again: many batches may wait, and each would wait for a host that does not answer.
+                self._away_until = 2 * self._now() - began
+                raise
         return self._client
 
+    def _contact(self) -> Client:
+        client = self._engine.writer()
+        try:
+            make_tables(client)
+            check_insert_settings(client, PINNED)
+        except FAILURES as error:
+            raise away("the database cannot be used", error) from error
+        self._look_for_detached(client)
+        return client
+
     def _look_for_detached(self, client: Client) -> None:
-        parts, reasons = detached_parts(client)
+        """Count them. What fails here keeps no batch out: a user may not be allowed to look."""
         self._looked = self._now()
+        try:
+            parts, reasons = detached_parts(client)
+        except FAILURES as error:
+            log.warning("detached parts cannot be looked for", reason=str(away("system.detached_parts", error)))
+            return
         self._detached(parts)
         if parts:
             log.critical("parts of the database are detached: answers lack what they count", parts=parts, why=reasons)
