@@ -143,6 +143,36 @@ def test_forgotten_hashes_are_gone_from_the_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["ids.sqlite"]
 
 
+def test_forgetting_is_over_when_everything_old_is_gone(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "ids.sqlite")
+    seen.repeats({A: [ONE, TWO, THREE]}, NOW_S)
+    for hours in range(1, 50):
+        assert (seen.size == 3) == (hours <= 49), "a while after the 48 hours, to save commits"
+        seen.forget(NOW_S + hours * HOUR_S)
+    seen.repeats({B: [ONE, FOUR]}, NOW_S + 50 * HOUR_S)
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    for hours in range(50, 90):
+        seen.forget(NOW_S + hours * HOUR_S)
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    assert seen.size == 2
+    seen.close()
+
+
+def test_an_old_id_that_comes_again_is_not_swept_out_with_the_old(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "ids.sqlite")
+    many: list[str | None] = [id_of(each) for each in range(1000)]
+    seen.repeats({A: many}, NOW_S)
+    seen.repeats({B: [id_of(2000)]}, NOW_S + 24 * HOUR_S)
+    assert seen.repeats({C: many[:500]}, NOW_S + 48 * HOUR_S) == {C: set()}
+    for second in range(100):
+        seen.forget(NOW_S + 48 * HOUR_S + second)
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    seen.forget(NOW_S + 49 * HOUR_S)
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    assert seen.repeats({A: many}, NOW_S + 49 * HOUR_S) == {A: set(range(500))}
+    seen.close()
+
+
 class Loading(RuleBasedStateMachine):
     """A loader that is killed between what it remembers and what it freezes, and begins again with any segments."""
 

@@ -164,6 +164,16 @@ def test_a_damaged_file_is_set_aside_and_said_once(path: Path, damage: Callable[
     assert sorted(file.name for file in path.parent.iterdir()) == ["ids.sqlite", "ids.sqlite.damaged"]
 
 
+def test_damage_that_nobody_asks_for_is_found_at_the_start(path: Path) -> None:
+    overwritten(8 * 4096, bytes(4096))(path)
+    with capture_logs() as logs:
+        seen = Seen(path)
+        seen.repeats({name_of(4): [id_of(1_000_000)]}, NOW_S)
+        assert seen.size == 1
+        seen.close()
+    assert [line["log_level"] for line in logs] == ["critical"]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 0.9999), st.integers(1, 255)), min_size=1, max_size=20), st.booleans())
 def test_flipped_bytes_never_stop_it(flips: list[tuple[float, int]], wal: bool) -> None:  # noqa: FBT001 - drawn

@@ -46,7 +46,7 @@ class Filled:
         hundreds = sorted(self.claim_s(100) for _ in range(20))
         return (
             f"{self.seen.size / 1e6:.2f} million ids: groups of 10,000 {tens[2] * 100:.1f} us an id, "
-            f"longest {tens[-1]:.2f} s; of 100 {hundreds[10] * 1e3:.1f} ms; {self.size_bytes() / 1e6:.0f} MB with the WAL"
+            f"longest {tens[-1]:.2f} s; of 100 {hundreds[10] * 1e3:.1f} ms; {self.size_bytes() / 1e6:.0f} MB with WAL"
         )
 
     def fill(self, size: int) -> str:
