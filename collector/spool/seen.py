@@ -86,7 +86,7 @@ class Seen:
         self, db: sqlite3.Connection, asked: Mapping[str, list[int | None]], now_s: float
     ) -> dict[str, set[int]]:
         self._pass_time(now_s)
-        self._forget(db, below=self._file.state.next)
+        self._forget_old(db)
         numbers: dict[str, int] = dict(db.execute(_NUMBERS, (_json(list(asked)),)))
         for name in asked:
             if name not in numbers:
@@ -101,7 +101,7 @@ class Seen:
         in_order = sorted(owners)
         for at in range(0, len(in_order), CLAIMED_AT_ONCE):
             self._claim(db, in_order[at : at + CLAIMED_AT_ONCE], owners, names)
-        self._forget(db, below=min(names))
+        self._forget(db, below=min(names), limit=self._limit)
         return {name: _repeated(hashes, numbers[name], owners) for name, hashes in asked.items()}
 
     def _claim(self, db: sqlite3.Connection, hashes: list[int], owners: dict[int, int], names: dict[int, str]) -> None:
@@ -133,13 +133,17 @@ class Seen:
         if state.latest_s is None or ahead_s > 0 or ahead_s < -self._keep_s:
             state.latest_s = now_s
 
-    def _forget(self, db: sqlite3.Connection, *, below: int) -> None:
+    def _forget_old(self, db: sqlite3.Connection) -> None:
+        state = self._file.state
+        self._forget(db, below=state.next, limit=state.size)
+
+    def _forget(self, db: sqlite3.Connection, *, below: int, limit: int) -> None:
         """Forget the oldest segments: those past their time and those beyond the limit, but none from `below` on."""
         state = self._file.state
         last = forgotten = early = 0
         for number, met_s, ids in db.execute(_OLDEST, (below,)):
             due = met_s + self._keep_s <= state.age_s
-            if not due and state.size - forgotten <= self._limit:
+            if not due and state.size - forgotten <= limit:
                 break
             last = number
             forgotten += ids
@@ -160,7 +164,7 @@ class Seen:
             oldest = db.execute(_OLDEST, (state.next,)).fetchone()
             if oldest is None or oldest[1] + self._keep_s + IDLE_GRACE_S > state.age_s:
                 return
-            self._forget(db, below=state.next)
+            self._forget_old(db)
         with self._file.commit(db):
             self._sweep(db, SWEPT_WHILE_IDLE)
 
