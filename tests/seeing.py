@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from collector.spool.seen import Seen
-from collector.spool.segment import segment_name
+from collector.spool.segment import Life, segment_name
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -19,7 +19,7 @@ Ids = dict[str, list[str | None]]
 
 def name_of(number: int) -> str:
     """The name of a segment."""
-    return segment_name(0xABCDEF, 0, 1, number)
+    return segment_name(Life(0xABCDEF, 1), 0, number)
 
 
 def id_of(number: int) -> str:
