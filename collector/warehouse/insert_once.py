@@ -10,6 +10,7 @@ rows. Written rows, as the engine reports them, prove nothing and are not read.
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -17,6 +18,7 @@ from clickhouse_connect.driver.exceptions import Error
 
 from collector.errors import Corrupt, Unavailable
 from collector.warehouse.batch import MAX_ROWS, Batch
+from collector.warehouse.parts import fresh_parts, set_broken_aside
 from collector.warehouse.tables import COLUMNS, DAY_S, HOT, MARKER
 
 _BLOCK_ROWS = 2 * MAX_ROWS  # more than any batch, so that no batch is cut
@@ -66,7 +68,8 @@ def insert_once(client: Client, batch: Batch) -> bool:
     Raises Unavailable (try again later), NotInsertable (set it aside) or Corrupt: the bytes are damaged, or a marker of
     this name tells other counts. Then nothing may be inserted or deleted before somebody has looked.
     """
-    if _is_there(client, batch):
+    known = fresh_parts(client, batch)
+    if _is_whole_there(client, batch, known):
         return False
     refusal: Error | OSError | None = None
     body = batch.body()
@@ -76,11 +79,24 @@ def insert_once(client: Client, batch: Batch) -> bool:
         client.raw_insert(HOT, COLUMNS, body, settings=settings, fmt="JSONCompactEachRow")
     except (Error, OSError) as error:  # OSError: the embedded engine's client writes the body to a file first
         refusal = error
+    written = {name: path for name, path in fresh_parts(client, batch).items() if name not in known}
+    set_broken_aside(client, written)
     if _is_there(client, batch):
         return True
     if isinstance(refusal, Error) and refusal.code in _FOR_GOOD:
         raise NotInsertable(batch.name, refusal.code) from refusal
     raise Unavailable(f"batch {batch.name} is not in the database") from refusal
+
+
+def _is_whole_there(client: Client, batch: Batch, parts: dict[str, Path]) -> bool:
+    """Whether an earlier attempt brought the batch, and into a part that a new start of the engine will find whole."""
+    try:
+        found = _is_there(client, batch)
+    except Unavailable:  # the part that is broken may be what nobody can read the marker in
+        if not set_broken_aside(client, parts):
+            raise
+        return _is_there(client, batch)
+    return found and (not set_broken_aside(client, parts) or _is_there(client, batch))
 
 
 def _is_there(client: Client, batch: Batch) -> bool:

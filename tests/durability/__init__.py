@@ -1,0 +1,1 @@
+"""The durability proof: faults on the real thing, and whether every acknowledged event counted once."""
