@@ -1,7 +1,7 @@
 # What a person or a CI does here. Needs Python 3.11 or newer and make; everything else is set up below, once, in .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench check
+.PHONY: help run test test-slow prove-durability bench check
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -14,7 +14,7 @@ WEB := $(wildcard collector/analyst/ui/*.json collector/analyst/ui/*.mjs collect
 
 help: ## Show this list
 	@echo "make TARGET, where TARGET is one of"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s  %s\n", $$1, $$2 }' Makefile
 
 run: $(INSTALLED) ## Start the collector in the foreground (public 127.0.0.1:8080, analyst 127.0.0.1:8081, data in ./var)
 	@exec $(BIN)/collector serve
@@ -24,6 +24,9 @@ test: check ## Check everything, then run the tests
 
 test-slow: $(INSTALLED) ## Run the tests that take long (left out of `make test`)
 	$(BIN)/python -m pytest -q -m slow
+
+prove-durability: $(INSTALLED) ## Kill, fill and cut, and count what was lost or doubled; FULL=1 for many more rounds
+	$(BIN)/python -m tests.durability $(if $(FULL),--full)
 
 bench: $(INSTALLED) ## Measure against a bare aiohttp application, or with AGAINST=COMMIT against another version
 	$(BIN)/python -m collector.tools.bench $(if $(AGAINST),--against "$(AGAINST)")

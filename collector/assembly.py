@@ -1,20 +1,18 @@
-"""Where the objects meet: what a worker, the warehouse process and an offline question are made of.
+"""Where the objects meet: what the warehouse process and an offline question are made of (a worker: worker.py).
 
-The only place besides cli.py that reads settings. Nothing here decides anything; it builds, connects, waits for the
-signal to stop, and takes apart in the reverse order.
+The only place besides cli.py and worker.py that reads settings. Nothing here decides anything; it builds, connects,
+waits for the signal to stop, and takes apart in the reverse order.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import uvloop
 from aiohttp import web
@@ -22,42 +20,38 @@ from aiohttp import web
 from collector.analyst.api import body_of, build_app
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations, read_declarations
-from collector.catalogue.kinds import Kinds
 from collector.clock import Clock, SystemClock
-from collector.count.filter import DAY_S, SharedMemory
-from collector.count.marks import Marks
 from collector.data_folder import DataFolder
-from collector.door.caller import Callers
-from collector.door.receive import Receiver
-from collector.door.server import BACKLOG, Door
-from collector.door.tally import Tally
+from collector.disk import DISK
+from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
 from collector.inherited import Inherited
 from collector.loader import Loader
-from collector.log import log, loop_exception_handler, web_logger
+from collector.log import log, web_logger
 from collector.metrics import Metrics
-from collector.reduce.platform import Platforms
-from collector.reduce.reducer import Reducer
-from collector.reduce.region import Region
-from collector.reduce.sender import Senders
 from collector.settings import Settings
-from collector.spool.segment import owned, recover, segment_name, worker_folder
-from collector.spool.writer import SpoolWriter
+from collector.spool.reader import SpoolReader
+from collector.spool.seen import Seen
+from collector.spool.segment import Life
 from collector.stats.answer import Answers
 from collector.stats.question import BadQuestion
-from collector.warehouse.embedded import Embedded, open_embedded
+from collector.warehouse.embedded import open_embedded
+from collector.warehouse.engine import Engine
 from collector.warehouse.reading import Reading
-from collector.warehouse.tables import create_tables
+from collector.warehouse.server import Server
+from collector.warehouse.writing import Writing
+from collector.worker import SPOOL, region_of, stop_signal, work
 
 Result = TypeVar("Result")
 
 LOAD_EVERY_S = 0.2
-UPKEEP_EVERY_S = 30.0
-OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
+CONNECT_PATIENCE_S = 5.0  # at start; a server that is slower than this is connected to while others are served
+WRONG_PAUSE_S = 10.0
 SHUTDOWN_S = 5.0
+LAST_QUESTIONS_S = 0.25
+LAST_ANSWERS_S = 3.0
 DATABASE = "clickhouse"
-SPOOL = "spool"
-_GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
+IDS = "ids.sqlite"
 
 
 def run_child(role: str, inherited: Inherited) -> None:
@@ -65,165 +59,146 @@ def run_child(role: str, inherited: Inherited) -> None:
     settings = inherited.settings()
     clock = SystemClock()
     inherited.end_with_supervisor()
-    main = _worker if role == "worker" else _warehouse
+    main = work if role == "worker" else _warehouse
     uvloop.run(main(settings, inherited, clock))
 
 
 def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
     """The body that answers a question while no server runs; what is spooled is loaded first. Raises Misconfigured."""
     declarations = read_declarations()
+    clock = SystemClock()
     os.environ["TMPDIR"] = str(folder.tmp)
     folder.tmp.mkdir(mode=0o700, exist_ok=True)
     try:
-        with open_embedded(folder.path / DATABASE) as engine:
-            loader = _loader(folder.path, folder.node(), declarations, engine, Metrics(declarations.kinds, Code))
+        with _engine(settings) as engine:
+            writing = Writing(engine)
+            writing.connect()
+            life = Life(int(folder.node(), 16), 0)
+            loader = _loader(folder.path, life, declarations, writing, clock, Metrics(declarations.kinds, Code))
             while loader.load_ready():
                 pass
-            answers = _answers(settings, declarations, engine, SystemClock())
+            answers = _answers(settings, declarations, engine, clock)
             return body_of(answers.ask(answers.read(report, parameters.items())))
     except BadQuestion as bad:
         raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
-    except (Unavailable, OSError) as error:
+    except Unavailable as away:
+        raise Misconfigured(f"the data cannot be read: {away}") from None
+    except OSError as error:
         raise Misconfigured(f"the data in {folder.path} cannot be read: {type(error).__name__}") from None
 
 
-async def _worker(settings: Settings, inherited: Inherited, clock: Clock) -> None:
-    """An ingest worker: the public port, reduction, marks, and its own directory of the spool."""
-    stop = _stop_signal()
-    declarations = read_declarations()
-    memory = SharedMemory(inherited.memory_fd)
-    folder = worker_folder(settings.data / SPOOL, inherited.worker)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with owned(folder, wait=True):
-        if cut := recover(folder):
-            log.warning("torn write cut", worker=inherited.worker, bytes=cut)
-        metrics = Metrics(declarations.kinds, Code)
-        metrics.epoch(memory.epoch)
-        spool = SpoolWriter(
-            folder,
-            layouts=declarations.layouts,
-            digest=declarations.digest,
-            next_name=lambda: segment_name(
-                int(inherited.node, 16), inherited.worker, memory.epoch, memory.next_sequence(inherited.worker)
-            ),
-            segment_s=settings.segment_s,
-            observe=metrics.spooled,
-        )
-        marks = Marks(declarations.layouts, memory)
-        door = _door(settings, declarations, marks, spool, clock, metrics)
-        gc.collect()
-        gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
-        await door.open(inherited.listener())
-        upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
-        log.info("accepting events", worker=inherited.worker)
-        await stop.wait()
-        upkeep.cancel()
-        await door.close()
-        spool.close()
-
-
-def _door(
-    settings: Settings, declarations: Declarations, marks: Marks, spool: SpoolWriter, clock: Clock, metrics: Metrics
-) -> Door:
-    tally = Tally(metrics)
-    platforms = Platforms()
-    platforms.warm()
-    region = region_of(settings)
-    if region.age_days is not None and region.age_days > OLD_DAYS:
-        log.warning("the country database is old", days=region.age_days)
-    receiver = Receiver(
-        callers=Callers(settings.trusted_proxies, settings.forwarded_header),
-        kinds=Kinds(declarations, settings.registry),
-        reducer=Reducer(declarations, settings.registry, Senders(region, platforms)),
-        marks=marks,
-        spool=spool,
-        clock=clock,
-        tally=tally,
-    )
-    return Door(
-        receiver, settings.registry, tally, public_hosts=settings.public_hosts, keepalive_s=settings.keepalive_s
-    )
-
-
-def region_of(settings: Settings) -> Region:
-    """The countries of these settings' database, opened; raises Misconfigured if it cannot be used."""
-    return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
-
-
-async def _keep_up(marks: Marks, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
-    """Let go of what belongs to a dead key, and show how full the filters are."""
-    while True:
-        now_s = clock.now()
-        marks.forget()
-        today = int(now_s) // DAY_S
-        for name, day in (("today", today), ("yesterday", today - 1)):
-            slot = memory.slot(day)
-            metrics.filter_fill(name, slot.fill_ratio() if slot else 0.0)
-        await asyncio.sleep(UPKEEP_EVERY_S)
+def check_settings(settings: Settings) -> None:
+    """Say before anything starts what would stop a process that starts: raises Misconfigured."""
+    region_of(settings)
+    if settings.clickhouse is not None:
+        Server(settings.clickhouse).close()
 
 
 async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     """The warehouse process: the engine, the loader in one thread of it, questions in another, the analyst port."""
-    stop = _stop_signal()
+    stop = stop_signal()
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
     with (
-        open_embedded(settings.data / DATABASE) as engine,
+        _engine(settings) as engine,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
     ):
-        loader = _loader(settings.data, inherited.node, declarations, engine, metrics)
+        writing = Writing(engine, detached=metrics.detached)
+        await _connect(writing, loading)
+        life = Life(int(inherited.node, 16), inherited.epoch)
+        loader = _loader(settings.data, life, declarations, writing, clock, metrics)
         answers = _answers(settings, declarations, engine, clock)
         tokens = Tokens(settings.data, settings.analyst_token)
 
-        def run_blocking(ask: Callable[[], Result]) -> Awaitable[Result]:
-            return asyncio.get_running_loop().run_in_executor(asking, ask)
+        asked: set[asyncio.Future[Any]] = set()
 
-        async with _analyst_port(build_app(answers, tokens, metrics.exposition, run_blocking), inherited):
+        def run_blocking(ask: Callable[[], Result]) -> Awaitable[Result]:
+            answer = asyncio.get_running_loop().run_in_executor(asking, ask)
+            asked.add(answer)
+            answer.add_done_callback(asked.discard)
+            return answer
+
+        async with _analyst_port(build_app(answers, tokens, metrics.exposition, run_blocking), inherited) as runner:
             load = asyncio.create_task(_load(loader, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
             log.info("answering analysts")
+            inherited.say_ready()
             await stop.wait()
             load.cancel()
+            await _answer_last(runner, asked)
             engine.cancel()
 
 
-def _loader(data: Path, node: str, declarations: Declarations, engine: Embedded, metrics: Metrics) -> Loader:
-    client = engine.writer()
-    create_tables(client)
-    return Loader(data, declarations=declarations, client=client, node=int(node, 16), metrics=metrics)
+def _engine(settings: Settings) -> AbstractContextManager[Engine]:
+    """The engine of these settings, open for the block; of a server nothing is wanted yet."""
+    if settings.clickhouse is None:
+        return open_embedded(settings.data / DATABASE)
+    return closing(Server(settings.clickhouse))
 
 
-def _answers(settings: Settings, declarations: Declarations, engine: Embedded, clock: Clock) -> Answers:
-    reading = Reading(engine.reader())
+async def _connect(writing: Writing, loading: ThreadPoolExecutor) -> None:
+    """Let the database be looked at before anything is answered; raises Misconfigured if it is the wrong one.
+
+    One that is away, or does not answer for long, is waited for while events are received.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_PATIENCE_S):
+            await asyncio.get_running_loop().run_in_executor(loading, writing.connect)
+    except (Unavailable, TimeoutError) as away:
+        log.warning("the database is away: events wait in the spool", reason=str(away) or "it does not answer")
+
+
+def _loader(
+    data: Path, life: Life, declarations: Declarations, writing: Writing, clock: Clock, metrics: Metrics
+) -> Loader:
+    return Loader(
+        data,
+        life=life,
+        reader=SpoolReader(DISK, data / SPOOL, declarations.layouts, declarations.digest),
+        seen=Seen(data / IDS),
+        writing=writing,
+        clock=clock,
+        metrics=metrics,
+    )
+
+
+def _answers(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Answers:
+    reading = Reading(engine)
     return Answers(declarations, settings.registry, reading, clock, settings.live_fold_s)
 
 
 @asynccontextmanager
-async def _analyst_port(app: web.Application, inherited: Inherited) -> AsyncIterator[None]:
+async def _analyst_port(app: web.Application, inherited: Inherited) -> AsyncIterator[web.AppRunner]:
     runner = web.AppRunner(
         app, access_log=None, logger=web_logger, keepalive_timeout=15, max_line_size=8190, shutdown_timeout=SHUTDOWN_S
     )
     await runner.setup()
     await web.SockSite(runner, inherited.listener(), backlog=BACKLOG).start()
     try:
-        yield
+        yield runner
     finally:
         await runner.cleanup()
+
+
+async def _answer_last(runner: web.AppRunner, asked: set[asyncio.Future[Any]]) -> None:
+    """Let nobody in any more, and give whoever is in a while to ask and be answered."""
+    for site in runner.sites:
+        await site.stop()
+    await asyncio.sleep(0)
+    if runner.server and runner.server.connections:
+        await asyncio.sleep(LAST_QUESTIONS_S)
+    if asked:
+        await asyncio.wait(asked, timeout=LAST_ANSWERS_S)
 
 
 async def _load(loader: Loader, loading: ThreadPoolExecutor) -> None:
     """Load what is ready, again at once while there is more."""
     loop = asyncio.get_running_loop()
     while True:
-        if not await loop.run_in_executor(loading, loader.load_ready):
-            await asyncio.sleep(LOAD_EVERY_S)
-
-
-def _stop_signal() -> asyncio.Event:
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(loop_exception_handler)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        try:
+            if not await loop.run_in_executor(loading, loader.load_ready):
+                await asyncio.sleep(LOAD_EVERY_S)
+        except Misconfigured as wrong:  # after it was away: no reason to stop receiving
+            log.critical("the database is not as it must be: events wait in the spool", rule=str(wrong))
+            await asyncio.sleep(WRONG_PAUSE_S)

@@ -18,19 +18,21 @@ import click
 import orjson
 
 from collector.analyst.tokens import Tokens
-from collector.assembly import answer_offline, region_of, run_child
-from collector.catalogue.declarations import read_declarations, schemas_folder
+from collector.assembly import answer_offline, check_settings, run_child
+from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.data_folder import PRIVATE, hold, holder_of
 from collector.errors import Misconfigured
 from collector.inherited import Inherited
 from collector.log import configure, log
+from collector.reload import handed_on, rehearsed_for
 from collector.settings import EXAMPLE, Settings, read_settings
-from collector.supervisor import EXIT_MISCONFIGURED, serve
+from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.client import OPERATOR_TOKEN, Unanswered, ask, token_of
 from collector.tools.table import render, render_reports
+from collector.worker import rehearse
 
 P = ParamSpec("P")
 Command = Callable[P, None]
@@ -74,10 +76,15 @@ _OPTIONS = {
     "analyst": ("HOST:PORT", "Where analysts ask. Default: 127.0.0.1:8081"),
     "workers": ("N", "Processes that receive events. Default: the cores less one, at most 8."),
     "segment_s": ("SECONDS", "Age at which received events go on from the spool to the database. Default: 10"),
+    "segment_mb": ("MB", "Size at which they go on at the latest. Default: 64"),
+    "spool_mb": ("MB", "Most that may wait for the database on disk; beyond it events are refused. Default: 4096"),
     "live_fold_s": ("SECONDS", "How old an answer about callers of an unsealed day may be. Default: 3600"),
     "geoip_db": ("FILE", "Country database (mmdb) instead of the one that came along."),
     "log_level": ("LEVEL", "debug, info, warning, error or critical. Default: info"),
-    "clickhouse": ("URL", "A ClickHouse server instead of the embedded engine (not in this version)."),
+    "clickhouse": (
+        "URL",
+        "ClickHouse server to use: http(s)://USER:PASSWORD@HOST:PORT/DATABASE. A flag shows it to others.",
+    ),
 }
 
 
@@ -97,10 +104,23 @@ def collector() -> None:
 def serve_command(**flags: str | None) -> None:
     """Receive events and answer questions, until SIGTERM or Ctrl-C.
 
+    SIGHUP reads the configuration anew and replaces every process by one of the version on disk, without a pause; what
+    is wrong with either is said, and all goes on as before. data, public and analyst change by a restart only.
+
     COLLECTOR_ANALYST_TOKEN may hold one more token that reads every property (32 to 200 printable ASCII characters).
     """
+    if handed := handed_on(os.environ):
+        configure(handed.settings().log_level)
+        take_over(handed, SystemClock())
+        return
+    approve = rehearsed_for(os.environ)
     settings = _read(flags)
-    region_of(settings)  # each worker opens its own; here only to say it before anything starts
+    check_settings(settings)
+    if approve:
+        _refuse_problems(read_declarations(), schemas_folder())
+        rehearse(settings)
+        approve(settings)
+        return
 
     def announce(public: str, analyst: str) -> None:
         click.echo("\n".join(_start_lines(settings, public, analyst)), err=True)
@@ -111,7 +131,7 @@ def serve_command(**flags: str | None) -> None:
 
 @collector.command(short_help="Check the declarations and the configuration.")
 @click.option("--lock", is_flag=True, help="First add new reports to schemas/reports.lock; changed ones are refused.")
-@_settings_options("config", "geoip_db")
+@_settings_options("config", "geoip_db", "clickhouse")
 @_plainly
 def check(*, lock: bool, **flags: str | None) -> None:
     """Check the declarations (schemas/) and the configuration, and list every problem."""
@@ -119,17 +139,13 @@ def check(*, lock: bool, **flags: str | None) -> None:
     declarations = read_declarations(folder)
     if lock:
         write_lock(declarations, folder)
-    problems = check_declarations(declarations, folder)
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
-        raise click.ClickException(f"{folder}: problems: {len(problems)}")
+    _refuse_problems(declarations, folder)
     click.echo(
         f"{folder}: fine (kinds: {len(declarations.kinds)}, dimensions: {len(declarations.dimensions)},"
         f" reports: {len(declarations.reports)}, threshold: {declarations.threshold})"
     )
     settings = _read(flags)
-    region_of(settings)
+    check_settings(settings)
     registry = settings.registry
     click.echo(
         f"{settings.config or f'the built-in example, {EXAMPLE}'}: fine (sites: {len(registry.sites)},"
@@ -156,7 +172,7 @@ def reports() -> None:
 @click.option("--by", metavar="DIM,DIM", help="Dimensions to tell apart, as the report declares them.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most rows to show; totals are never cut.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="Default: table")
-@_settings_options("config", "data", "analyst")
+@_settings_options("config", "data", "analyst", "clickhouse")
 @_plainly
 def query(report: str, form: str, **given: Any) -> None:
     """Ask a report, e.g. `traffic`, of the running collector, or of its data while none runs.
@@ -165,7 +181,7 @@ def query(report: str, form: str, **given: Any) -> None:
 
     Uses DATA/operator.token, or the token in COLLECTOR_ANALYST_TOKEN.
     """
-    flags = {name: given.pop(name) for name in ("config", "data", "analyst")}
+    flags = {name: given.pop(name) for name in ("config", "data", "analyst", "clickhouse")}
     names = {"property_id": "property", "from_day": "from", "to_day": "to"}
     parameters = {names.get(name, name): str(value) for name, value in given.items() if value is not None}
     parameters["format"] = "csv" if form == "csv" else "json"
@@ -215,6 +231,14 @@ def child(role: str, inherited: str) -> None:
     except Misconfigured as error:
         log.error("cannot run as configured", process=role, rule=str(error))
         sys.exit(EXIT_MISCONFIGURED)
+
+
+def _refuse_problems(declarations: Declarations, folder: Path) -> None:
+    problems = check_declarations(declarations, folder)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise click.ClickException(f"{folder}: problems: {len(problems)}")
 
 
 def _read(flags: dict[str, str | None]) -> Settings:

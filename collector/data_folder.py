@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from collector.durable import write_durably
+from collector.disk import DISK
 from collector.errors import Misconfigured
 
 PRIVATE = 0o700
@@ -43,13 +43,17 @@ class Holder:
 
 
 class DataFolder:
-    """A data directory this process holds; made by `hold`."""
+    """A data directory this process holds; made by `hold`, or found again after an exec by `taken_over`."""
 
-    def __init__(self, path: Path, lock_fd: int) -> None:
+    def __init__(self, path: Path, lock_fd: int, holder: Holder) -> None:
         self.path = path
         self.lock_fd = lock_fd
-        self._holder = Holder(pid=os.getpid(), started=datetime.now(UTC).isoformat(timespec="seconds"))
-        self._write_holder()
+        self._holder = holder
+
+    @classmethod
+    def taken_over(cls, path: Path, lock_fd: int) -> DataFolder:
+        """A directory this process held before its exec; its lock file still says so."""
+        return cls(path, lock_fd, holder_of(path) or _own_name())
 
     @property
     def tmp(self) -> Path:
@@ -77,7 +81,7 @@ class DataFolder:
         except (ValueError, KeyError, TypeError) as error:
             # Guessing would reuse an epoch, and with it names of segments and batches.
             raise Misconfigured(f"{path} is damaged: restore it, or start with another data directory") from error
-        write_durably(path, orjson.dumps({"node": node, "epoch": epoch}))
+        DISK.write_durably(path, orjson.dumps({"node": node, "epoch": epoch}))
         return node, epoch
 
     def empty(self) -> None:
@@ -87,17 +91,14 @@ class DataFolder:
             folder.mkdir(mode=PRIVATE, exist_ok=True)
 
     def listening(self, public: str, analyst: str) -> None:
-        """Say in the lock file where the ports are, so that commands find them."""
+        """Say in the lock file who holds it and where the ports are, so that commands find them."""
         self._holder = replace(self._holder, public=public, analyst=analyst)
-        self._write_holder()
+        os.ftruncate(self.lock_fd, 0)
+        os.pwrite(self.lock_fd, orjson.dumps(asdict(self._holder)), 0)
 
     def release(self) -> None:
         """Let the next one in, once every child that inherited the lock is gone, too."""
         os.close(self.lock_fd)
-
-    def _write_holder(self) -> None:
-        os.ftruncate(self.lock_fd, 0)
-        os.pwrite(self.lock_fd, orjson.dumps(asdict(self._holder)), 0)
 
 
 def hold(data: Path, patience_s: float = LOCK_PATIENCE_S) -> DataFolder:
@@ -121,7 +122,9 @@ def hold(data: Path, patience_s: float = LOCK_PATIENCE_S) -> DataFolder:
                 raise Misconfigured(_in_use(data)) from None
             time.sleep(_POLL_S)
         else:
-            return DataFolder(data, fd)
+            folder = DataFolder(data, fd, _own_name())
+            folder.listening("", "")
+            return folder
 
 
 def holder_of(data: Path) -> Holder | None:
@@ -131,6 +134,10 @@ def holder_of(data: Path) -> Holder | None:
         return Holder(**known)
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _own_name() -> Holder:
+    return Holder(pid=os.getpid(), started=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def _in_use(data: Path) -> str:

@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import threading
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 
 import orjson
 
@@ -28,7 +29,8 @@ class Inherited:
     node      16 hex digits that name this machine's collector
     epoch     number of this life of the shared memory
     settings_fd, listener_fd (bound and listening), memory_fd (count/filter.py), alive_fd (ends when the supervisor
-    does), lock_fd (held so that a new supervisor waits for this child) are open in the child under these numbers
+    does), lock_fd (held so that a new supervisor waits for this child), ready_fd (takes the byte that says that the
+    child is ready; -1 until there is one) are open in the child under these numbers
     """
 
     worker: int
@@ -39,6 +41,7 @@ class Inherited:
     memory_fd: int
     alive_fd: int
     lock_fd: int
+    ready_fd: int = -1
 
     @classmethod
     def from_json(cls, text: str) -> Inherited:
@@ -55,7 +58,17 @@ class Inherited:
     @property
     def fds(self) -> tuple[int, ...]:
         """The numbers of the open files, to be passed on at exec."""
-        return (self.settings_fd, self.listener_fd, self.memory_fd, self.alive_fd, self.lock_fd)
+        return (self.settings_fd, self.listener_fd, self.memory_fd, self.alive_fd, self.lock_fd, self.ready_fd)
+
+    def with_ready(self, ready_fd: int) -> Inherited:
+        """The share of the one child that speaks through this pipe."""
+        return replace(self, ready_fd=ready_fd)
+
+    def say_ready(self) -> None:
+        """Tell the supervisor that this process can take over its place at once. Call it once."""
+        with suppress(OSError):  # it was replaced by its next image meanwhile, and does not listen any more
+            os.write(self.ready_fd, b"1")
+        os.close(self.ready_fd)
 
     def settings(self) -> Settings:
         """The settings as the supervisor read them, whatever became of the files since."""

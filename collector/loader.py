@@ -3,74 +3,88 @@
 It is the only reader of the spool and runs in one thread of the warehouse process; ingest never waits for it. Killed at
 any point it begins again where the files say it was, because of one order:
 
-    1. the cells of a group of segments are frozen to one file (batch.py); these segments are never read again
+    1. ids are remembered, then the cells of a group of segments are frozen to one file (batch.py); these segments are
+       never read again
     2. every batch of the file is inserted once and verified by its marker
     3. the segments are deleted, and their folders synced
     4. the frozen file is deleted
 
 The frozen file goes last: it is all that says that its segments are counted. Were it deleted first, a crash between the
 two would leave segments that look new, and count them twice. Found at start, it is verified again, never made again.
-A file refused for good goes to DATA/quarantine/, where it still speaks for its segments, and so does a copy of a
-segment with damaged bytes or events of a kind that is not declared any more. A batch with a marker that
-disagrees, or damaged on disk, stays where it is with its segments until somebody has looked; the others go on.
+While the database is away its segments may go earlier: events never lie longer than an hour, and it holds their cells.
+What is refused for good goes to quarantine (quarantine.py), where a frozen file still speaks for its segments. A batch
+with a marker that disagrees, or damaged on disk, stays where it is until somebody has looked; the others go on.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter
+from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from clickhouse_connect.driver.client import Client
-
-from collector.catalogue.declarations import Declarations
-from collector.count.cells import Cells
-from collector.durable import sync_folder, write_durably
+from collector.clock import Clock
 from collector.errors import Corrupt, Unavailable
 from collector.log import log
+from collector.quarantine import Quarantine
+from collector.spool.gather import MAX_EVENTS, gather
 from collector.spool.reader import SpoolReader
-from collector.spool.segment import BROKEN, Segment
-from collector.warehouse.batch import SUFFIX, Frozen, freeze, read_frozen
-from collector.warehouse.insert_once import NotInsertable, insert_once
+from collector.spool.seen import Seen
+from collector.spool.segment import Life, Segment
+from collector.warehouse.batch import SUFFIX, Batch, Frozen, freeze, read_frozen
+from collector.warehouse.insert_once import NotInsertable
+from collector.warehouse.writing import Writing
 
-# One group is frozen per pass: it bounds memory, and how long a stop has to wait (some seconds).
-MAX_SEGMENTS = 64
-MAX_EVENTS = 250_000
-FREEZE_ANYWAY_S = 600  # while the database is away: event frames never lie longer than an hour (privacy.md C3)
+FROZEN = "frozen"
+FORGET_EVERY_S = 1.0  # ids past their time, while nothing is loaded
+OLD_S = 600  # while the database is away: events become cells, and go, well within an hour (privacy.md C3)
 MAX_PAUSE_PASSES = 50  # passes left out after failures in a row: 1, 2, 4, ... at most 10 s when called every 0.2 s
 
 
 class LoaderMetrics(Protocol):
     """What the loader counts (metrics.py)."""
 
-    def loaded(self, events: int) -> None: ...
-    def verified(self, batches: int) -> None: ...
+    def recovered(self, events: int) -> None: ...
+    def verified(self, events: int) -> None: ...
+    def duplicate(self, events: int) -> None: ...
+    def quarantined(self, events: int) -> None: ...
     def load_failed(self) -> None: ...
-    def quarantined(self, events: int, damaged_bytes: int) -> None: ...
-    def waiting(self, segments: int, frozen_batches: int) -> None: ...
+    def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None: ...
+    def ids(self, *, remembered: int, forgotten_early: int) -> None: ...
 
 
 class Loader:
     """Loads the segments of one node from DATA into its warehouse; used by one thread."""
 
     def __init__(
-        self, data: Path, *, declarations: Declarations, client: Client, node: int, metrics: LoaderMetrics
+        self,
+        data: Path,
+        *,
+        life: Life,
+        reader: SpoolReader,
+        seen: Seen,
+        writing: Writing,
+        clock: Clock,
+        metrics: LoaderMetrics,
     ) -> None:
-        self._frozen = data / "frozen"
-        self._quarantine = data / "quarantine"
-        self._layouts = declarations.layouts
-        self._spool = SpoolReader(data / "spool", declarations.layouts, declarations.digest)
-        self._client = client
-        self._node = node
+        self.quarantine = Quarantine(reader.disk, data)
+        self._frozen = data / FROZEN
+        self._life = life
+        self._disk = reader.disk
+        self._reader = reader
+        self._seen = seen
+        self._writing = writing
+        self._clock = clock
         self._metrics = metrics
-        self._waiting: dict[Path, Frozen] = {}
+        self._waiting: OrderedDict[Path, Frozen] = OrderedDict()
         self._stopped: set[Path] = set()
         self._counted: set[str] = set()
         self._spoken_for: set[str] = set()
+        self._of_earlier: set[str] = set()
         self._settled = False
-        self._failures = self._pause = 0
+        self._forgot_s = 0.0
+        self._failures = self._pause = self._verified = 0
 
     def load_ready(self) -> int:
         """Insert what is frozen, then freeze and insert one group of closed segments; how many events were verified.
@@ -81,51 +95,56 @@ class Loader:
         if self._pause:
             self._pause -= 1
             return 0
-        verified = 0
+        self._verified = 0
         try:
             if not self._settled:
                 self._settle()
-            away = None
-            for frozen in [frozen for path, frozen in self._waiting.items() if path not in self._stopped]:
-                try:
-                    verified += self._load(frozen)
-                except Unavailable as error:
-                    away = error
-            ready = self._ready()
-            if (not away or _is_old(ready)) and (fresh := self._freeze(ready)):
-                verified += self._load(fresh)
-            if away:
-                raise away
+            self._load_waiting()
+            if fresh := self._freeze(self._ready()):
+                self._load(fresh)
         except Unavailable as error:
             self._failed(error)
+            self._bridge()
         except OSError as error:
             self._settled = False  # what the disk holds now is only to be learnt from the disk
             self._failed(error)
         else:
             self._failures = 0
-        self._metrics.waiting(len(self._ready()), sum(len(frozen.batches) for frozen in self._waiting.values()))
-        return verified
+        if not self._verified:
+            self._forget_ids()
+        self._tell()
+        return self._verified
+
+    def retry(self, name: str) -> None:
+        """Take frozen batches back from quarantine, to be loaded again; raises NotKept."""
+        frozen = self.quarantine.release(name, self._frozen)
+        self._wait_for(frozen)
+        self._metrics.recovered(sum(batch.events for batch in frozen.batches))
+        self._pause = 0
 
     def _settle(self) -> None:
         """Learn from the files what is to be done: open segments of dead workers, frozen files, files set aside."""
         self._waiting.clear()
         self._spoken_for.clear()
-        for folder in (self._frozen, self._quarantine):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for unfinished in folder.glob(f".*{SUFFIX}.*"):  # a freeze that was cut short: its segments are still there
-                unfinished.unlink()
-        self._spool.settle()
-        for path in sorted(self._frozen.glob(f"*{SUFFIX}")):
+        for folder in (self._frozen, self.quarantine.folder):
+            self._disk.make_folder(folder)
+            for name in self._disk.names(folder):
+                if name.startswith("."):  # a write that was cut short: what it was made of is still there
+                    self._disk.unlink(folder / name)
+        self._reader.settle()
+        for path in [self._frozen / name for name in self._disk.names(self._frozen) if name.endswith(SUFFIX)]:
             try:
-                self._wait_for(read_frozen(path))
+                self._wait_for(read_frozen(self._disk, path))
             except Corrupt:
-                self._set_aside(path)
-        for path in sorted(self._quarantine.glob(f"*{SUFFIX}")):
+                self.quarantine.take(path)
+        for path in self.quarantine.batches():
             try:
-                self._delete_segments(read_frozen(path).segments)
+                self._delete_segments(read_frozen(self._disk, path).segments)
             except Corrupt as corrupt:
                 # Which segments it stands for is not known any more: every one as old as it is may be counted already.
-                self._spoken_for.update(segment.name for segment in self._spool.ready() if _is_older(segment, path))
+                written_s = self._disk.modified_s(path)
+                older = [each for each in self._reader.segments() if self._disk.modified_s(each.path) <= written_s]
+                self._spoken_for.update(segment.name for segment in older)
                 log.critical("a file of batches is damaged: its segments stay unread", reason=str(corrupt))
         self._settled = True
 
@@ -135,113 +154,144 @@ class Loader:
 
     def _ready(self) -> list[Segment]:
         """The closed segments of this node that no frozen file speaks for, oldest first within their worker."""
-        return [
+        ready = [
             segment
-            for segment in self._spool.ready()
-            if segment.node == self._node and segment.name not in self._spoken_for
+            for segment in self._reader.segments()
+            if segment.closed and segment.node == self._life.node and segment.name not in self._spoken_for
         ]
+        for segment in ready:  # accepted in an earlier life: no counter of this one knows of them
+            if segment.epoch != self._life.epoch and segment.name not in self._of_earlier:
+                self._of_earlier.add(segment.name)
+                self._metrics.recovered(segment.events or 0)
+        return ready
 
     def _freeze(self, ready: list[Segment]) -> Frozen | None:
         """Add up the first of these segments and freeze their cells; None if there is nothing to freeze."""
-        cells = Cells(self._layouts)
-        taken: list[str] = []
-        events = 0
-        for segment in ready[:MAX_SEGMENTS]:
-            try:
-                contents = self._spool.read(segment)
-            except (OSError, ValueError, LookupError) as error:  # the disk's, or whole frames of another make
-                self._spoken_for.add(segment.name)  # passed over until the files are looked at anew
-                log.critical("a segment cannot be read", segment=segment.name, error=type(error).__name__)
-                continue
-            if contents.damaged or contents.dropped:
-                write_durably(self._quarantine / segment.path.name, segment.path.read_bytes())
-                self._metrics.quarantined(contents.dropped, contents.damaged)
-                log.error(
-                    "a segment is not whole: a copy was set aside",
-                    segment=segment.name,
-                    damaged_bytes=contents.damaged,
-                    undeclared_events=contents.dropped,
-                )
-            # Most hits of one hour are alike: adding up equal ones first costs 0.6 us each and saves 7 (measured).
-            records = contents.records
-            alike = Counter((event._replace(id=None) if event.id else event, marks) for event, marks in records)
-            for (event, marks), times in alike.items():
-                cells.add(event, marks, segment.epoch, times)
-            taken.append(segment.name)
-            events += len(contents.records)
-            if events >= MAX_EVENTS:
-                break
-        if not taken:
+        if not ready:
             return None
-        frozen = freeze(self._frozen, node=self._node, segments=taken, days=cells.days(), events=cells.events)
+        gathered = gather(ready, self._reader, self._seen, self._clock.now())
+        self._spoken_for.update(segment.name for segment in gathered.unreadable)  # until the files are looked at anew
+        for segment, events in gathered.uncounted:
+            self.quarantine.copy(segment.path)
+            log.error("a segment is not whole: a copy was set aside", segment=segment.name, events=events)
+        if not gathered.segments:
+            return None
+        frozen = freeze(
+            self._disk,
+            self._frozen,
+            node=self._life.node,
+            segments=[segment.name for segment in gathered.segments],
+            days=gathered.cells.days(),
+            events=gathered.cells.events,
+        )
         self._wait_for(frozen)
+        self._metrics.duplicate(gathered.repeats)
+        self._metrics.quarantined(sum(uncounted.events for uncounted in gathered.uncounted))
         return frozen
 
-    def _load(self, frozen: Frozen) -> int:
+    def _load_waiting(self) -> None:
+        """Load every frozen file; at the first one the database does not take now, leave the others for later."""
+        for path, frozen in list(self._waiting.items()):
+            if path not in self._stopped:
+                try:
+                    self._load(frozen)
+                except Unavailable:
+                    self._waiting.move_to_end(path)  # others go first next time, if it is this one that cannot be taken
+                    raise
+
+    def _load(self, frozen: Frozen) -> None:
         """Insert and verify every batch of a frozen file, then delete its segments and it."""
-        verified = 0
-        refused = False
+        refused: list[Batch] = []
         try:
             for batch in frozen.batches:
                 try:
-                    inserted = insert_once(self._client, batch)
+                    inserted = self._writing.insert_once(batch)
                 except NotInsertable as refusal:
-                    refused = True
+                    refused.append(batch)
                     log.error("a batch is refused for good", batch=batch.name, events=batch.events, code=refusal.code)
                     continue
                 if batch.name not in self._counted:
                     self._counted.add(batch.name)
-                    verified += batch.events
-                    self._metrics.verified(1)
+                    self._verified += batch.events
+                    self._metrics.verified(batch.events)
                     log.debug("batch verified", batch=batch.name, events=batch.events, rows=batch.rows, new=inserted)
         except Corrupt as corrupt:
             self._stopped.add(frozen.path)
             log.critical("a batch is stopped: look at it before anything else", reason=str(corrupt))
-            return verified
-        finally:
-            self._metrics.loaded(verified)
-        self._finish(frozen, refused=refused)
-        return verified
+        else:
+            self._finish(frozen, refused)
 
-    def _finish(self, frozen: Frozen, *, refused: bool) -> None:
+    def _finish(self, frozen: Frozen, refused: list[Batch]) -> None:
         """Let go of segments whose batches are all verified or set aside. The order is the module's promise."""
         if refused:
-            self._set_aside(frozen.path)
+            self.quarantine.take(frozen.path)
+            self._metrics.quarantined(sum(batch.events for batch in refused))
         self._delete_segments(frozen.segments)
         if not refused:
-            frozen.path.unlink()
-            sync_folder(self._frozen)
+            self._disk.unlink(frozen.path)
+            self._disk.sync_folder(self._frozen)
         del self._waiting[frozen.path]
         self._spoken_for.difference_update(frozen.segments)
+        self._of_earlier.difference_update(frozen.segments)
         self._counted.difference_update(batch.name for batch in frozen.batches)
+
+    def _bridge(self) -> None:
+        """While the database is away: what is old or fills a batch is frozen, and then needs its segments no more."""
+        try:
+            ready = self._ready()
+            if self._is_old([segment.path for segment in ready]) or _fill_a_batch(ready):
+                self._freeze(ready)
+            for frozen in self._waiting.values():
+                if frozen.path not in self._stopped and self._is_old([frozen.path]):
+                    self._delete_segments(frozen.segments)
+        except OSError as error:
+            self._settled = False
+            log.warning("what waits for the database stays as it is", error=type(error).__name__)
+
+    def _forget_ids(self) -> None:
+        now_s = self._clock.now()
+        if abs(now_s - self._forgot_s) >= FORGET_EVERY_S:
+            self._forgot_s = now_s
+            with suppress(OSError):  # later, then
+                self._seen.forget(now_s)
 
     def _delete_segments(self, names: Iterable[str]) -> None:
         gone = set(names)
         folders: set[Path] = set()
-        for segment in self._spool.ready():
-            if segment.name in gone:
-                segment.path.with_suffix(BROKEN).unlink(missing_ok=True)
-                segment.path.unlink()
+        for segment in self._reader.segments():
+            if segment.closed and segment.name in gone:
+                self._disk.unlink(segment.broken)
+                self._disk.unlink(segment.path)
                 folders.add(segment.path.parent)
         for folder in folders:
-            sync_folder(folder)
+            self._disk.sync_folder(folder)
 
-    def _set_aside(self, path: Path) -> None:
-        """Move a frozen file to quarantine; it is in one of the two folders at every moment, and after a crash."""
-        path.rename(self._quarantine / path.name)
-        sync_folder(self._quarantine)
-        sync_folder(self._frozen)
+    def _is_old(self, paths: list[Path]) -> bool:
+        return bool(paths) and min(map(self._disk.modified_s, paths)) < self._clock.now() - OLD_S
 
     def _failed(self, error: Exception) -> None:
-        self._failures += 1
+        self._failures = 1 if self._verified else self._failures + 1
         self._pause = min(2 ** (self._failures - 1), MAX_PAUSE_PASSES)
         self._metrics.load_failed()
         log.warning("loading waits", error=type(error).__name__, cause=type(error.__cause__).__name__)
 
+    def _tell(self) -> None:
+        """Say what waits, from the files: events in segments, open ones too, and in frozen batches."""
+        try:
+            held = {name for frozen in self._waiting.values() for name in frozen.segments}
+            segments = [segment for segment in self._reader.segments() if segment.name not in held]
+            events = sum(map(self._reader.events_in, segments))
+        except OSError:  # a file went meanwhile: its worker has just closed it
+            return
+        batches = [batch for frozen in self._waiting.values() for batch in frozen.batches]
+        self._metrics.waiting(
+            events=events + sum(batch.events for batch in batches if batch.name not in self._counted),
+            segments=len(segments),
+            frozen_batches=len(batches),
+            stopped=len(self._stopped),
+        )
+        self._metrics.ids(remembered=self._seen.size, forgotten_early=self._seen.forgotten_early)
 
-def _is_old(ready: list[Segment]) -> bool:
-    return bool(ready) and min(segment.path.stat().st_mtime for segment in ready) < time.time() - FREEZE_ANYWAY_S
 
-
-def _is_older(segment: Segment, file: Path) -> bool:
-    return segment.path.stat().st_mtime <= file.stat().st_mtime
+def _fill_a_batch(ready: list[Segment]) -> bool:
+    return sum(segment.events or 0 for segment in ready) >= MAX_EVENTS

@@ -3,7 +3,8 @@
 Every series exists from the start, one child per closed label value, kept in a variable: no request can add one.
 Each process writes its own file in PROMETHEUS_MULTIPROC_DIR, set by the supervisor before the process begins;
 exposition() adds up the files of all of them, dead ones included, so that counters survive a killed worker.
-received = accepted + refused + not_counted, by events. Adding costs about a microsecond: add a body's events at once.
+By events, and at rest: received = accepted + refused + not_counted, and accepted + recovered = loaded + pending +
+duplicate + quarantined. Adding costs about a microsecond: add a body's events at once.
 """
 
 from __future__ import annotations
@@ -53,17 +54,7 @@ class Metrics:
             buckets=WRITE_BUCKETS_S,
             registry=registry,
         )
-        self._loaded = Counter("collector_events_loaded", "Events verified in the database", registry=registry)
-        self._verified = Counter("collector_batches_verified", "Batches verified in the database", registry=registry)
-        self._load_failures = Counter("collector_load_failures", "Runs of the loader that failed", registry=registry)
-        self._quarantined = Counter(
-            "collector_events_quarantined", "Events set aside: their kind is not declared", registry=registry
-        )
-        self._damaged = Counter(
-            "collector_spool_damaged_bytes", "Bytes of segments that are no whole frame, set aside", registry=registry
-        )
-        self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be loaded")
-        self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
+        self._count_loading(registry)
         self._epoch = _gauge(registry, "collector_epoch", "The life of the keys and filters that runs now")
         fill = Gauge(
             "collector_filter_fill_ratio",
@@ -73,6 +64,33 @@ class Metrics:
             multiprocess_mode="mostrecent",
         )
         self._fill = {day: fill.labels(day) for day in FILTER_DAYS}
+
+    def _count_loading(self, registry: CollectorRegistry) -> None:
+        self._loaded = Counter("collector_events_loaded", "Events verified in the database", registry=registry)
+        self._verified = Counter("collector_batches_verified", "Batches verified in the database", registry=registry)
+        self._load_failures = Counter("collector_load_failures", "Runs of the loader that failed", registry=registry)
+        self._duplicate = Counter(
+            "collector_events_duplicate", "Events whose id was counted before, left out", registry=registry
+        )
+        self._quarantined = Counter(
+            "collector_events_quarantined",
+            "Events set aside: damaged, of a kind that is not declared, or refused by the database",
+            registry=registry,
+        )
+        self._recovered = Counter(
+            "collector_events_recovered",
+            "Events accepted before this start and found on disk, or taken back from quarantine",
+            registry=registry,
+        )
+        self._pending = _gauge(registry, "collector_events_pending", "Events in segments and unverified batches")
+        self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be frozen")
+        self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
+        self._ids = _gauge(registry, "collector_ids_remembered", "Event ids that a retry is known by")
+        self._ids_early = _gauge(registry, "collector_ids_forgotten_early", "Ids forgotten early, for want of room")
+        self._detached = _gauge(registry, "collector_detached_parts", "Parts of the database that were put aside")
+        self._stopped = _gauge(
+            registry, "collector_batches_stopped", "Frozen files that wait for somebody to look: a marker disagrees"
+        )
 
     def received(self, events: int) -> None:
         """Count events of a body that could be read, good or bad."""
@@ -99,27 +117,42 @@ class Metrics:
         self._groups.inc()
         self._write_s.observe(seconds)
 
-    def loaded(self, events: int) -> None:
-        """Count events whose batch was verified in the database."""
+    def verified(self, events: int) -> None:
+        """Count a batch of so many events that was verified in the database."""
+        self._verified.inc()
         self._loaded.inc(events)
 
-    def verified(self, batches: int = 1) -> None:
-        """Count batches verified in the database."""
-        self._verified.inc(batches)
+    def duplicate(self, events: int) -> None:
+        """Count events that repeat one counted before."""
+        self._duplicate.inc(events)
+
+    def recovered(self, events: int) -> None:
+        """Count events that no counter of this start has met, and that are to be loaded now."""
+        self._recovered.inc(events)
 
     def load_failed(self, runs: int = 1) -> None:
         """Count runs of the loader that failed and will be tried again."""
         self._load_failures.inc(runs)
 
-    def quarantined(self, events: int, damaged_bytes: int) -> None:
-        """Count what of a segment could not be counted and was set aside."""
+    def quarantined(self, events: int) -> None:
+        """Count events that were accepted, cannot be counted, and were set aside."""
         self._quarantined.inc(events)
-        self._damaged.inc(damaged_bytes)
 
-    def waiting(self, segments: int, frozen_batches: int) -> None:
-        """Say how much waits to be loaded."""
+    def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None:
+        """Say how much waits to be loaded, and what is stopped."""
+        self._pending.set(events)
         self._segments.set(segments)
         self._frozen.set(frozen_batches)
+        self._stopped.set(stopped)
+
+    def ids(self, *, remembered: int, forgotten_early: int) -> None:
+        """Say how many event ids are remembered, and how many were forgotten before their time for want of room."""
+        self._ids.set(remembered)
+        self._ids_early.set(forgotten_early)
+
+    def detached(self, parts: int) -> None:
+        """Say how many parts of the database the engine or somebody has put aside: answers lack what they count."""
+        self._detached.set(parts)
 
     def epoch(self, number: int) -> None:
         """Say which epoch runs."""

@@ -2,7 +2,7 @@
 
 Read once, in cli.py; the supervisor hands the result to its children as JSON through a memfd, so that all of them run
 under the same settings whatever becomes of the files. Unknown keys and bad values are refused with the key and the
-rule. Never printed as a whole: the analyst token is in it.
+rule. The analyst token and the password of a ClickHouse server are in it, and in no message and no representation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ PREFIX = "COLLECTOR_"
 VARIABLES = {
     PREFIX + name.upper(): name
     for name in (
-        *("config", "data", "public", "analyst", "workers", "segment_s", "live_fold_s"),
+        *("config", "data", "public", "analyst", "workers", "segment_s", "segment_mb", "spool_mb", "live_fold_s"),
         *("analyst_token", "geoip_db", "log_level", "clickhouse"),
     )
 }
@@ -58,6 +58,7 @@ class Settings:
     config   the file they came from, None for the built-in example
     geoip_db None: the database that came with the collector, if one did
     unknown  COLLECTOR_* variables that mean nothing, to be warned about
+    clickhouse  address of a server (warehouse/server.py checks it), None: the embedded engine
     text     the parsed TOML, from which `registry` was built
     """
 
@@ -67,22 +68,24 @@ class Settings:
     analyst: Address
     workers: int
     segment_s: float
+    segment_mb: float
+    spool_mb: float
     live_fold_s: float
-    analyst_token: str | None
+    analyst_token: str | None = field(repr=False)
     geoip_db: Path | None
     log_level: str
-    clickhouse: str | None
+    clickhouse: str | None = field(repr=False)
     trusted_proxies: tuple[Network, ...]
     forwarded_header: str
     public_hosts: tuple[str, ...]
     keepalive_s: float
     unknown: tuple[str, ...]
-    text: dict[str, Any]
+    text: dict[str, Any] = field(repr=False)
     registry: Registry
 
     def to_json(self) -> bytes:
         """All of it for a child process; from_json reads it."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "registry"}
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "registry"}
         return orjson.dumps(values, default=_plain)
 
     @classmethod
@@ -122,10 +125,6 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
     values = {name: read(*given[name]) if name in given else _DEFAULTS[name]() for name, read in _READERS.items()}
     if values["public"] == values["analyst"] and values["public"].port:
         raise Misconfigured("public and analyst must listen at different addresses")
-    if values["clickhouse"]:
-        raise Misconfigured(
-            f"{given['clickhouse'][0]}: this version keeps its counts in the embedded engine only; leave it unset"
-        )
     return Settings(config=config, unknown=_unknown(environ), text=text, registry=registry, **values)
 
 
@@ -190,14 +189,14 @@ def _workers(source: str, value: object) -> int:
     return int(text)
 
 
-def _seconds(lowest: float, highest: float) -> Callable[[str, object], float]:
+def _number(lowest: float, highest: float, unit: str) -> Callable[[str, object], float]:
     def read(source: str, value: object) -> float:
         try:
             number = float(str(value))
         except ValueError:
             number = math.nan
         if not lowest <= number <= highest:
-            raise _breaks(source, f"must be a number of seconds from {lowest:g} to {highest:g}", value)
+            raise _breaks(source, f"must be a number of {unit} from {lowest:g} to {highest:.9g}", value)
         return number
 
     return read
@@ -249,8 +248,10 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "public": _address,
     "analyst": _address,
     "workers": _workers,
-    "segment_s": _seconds(0.05, 3600),
-    "live_fold_s": _seconds(0, 86_400),
+    "segment_s": _number(0.05, 3600, "seconds"),
+    "segment_mb": _number(0.1, 64, "megabytes"),
+    "spool_mb": _number(1, 100_000_000, "megabytes"),
+    "live_fold_s": _number(0, 86_400, "seconds"),
     "analyst_token": _token,
     "geoip_db": _file,
     "log_level": _log_level,
@@ -258,7 +259,7 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "trusted_proxies": _networks,
     "forwarded_header": _text,
     "public_hosts": _texts,
-    "keepalive_s": _seconds(1, 15),
+    "keepalive_s": _number(1, 15, "seconds"),
 }
 
 _DEFAULTS: dict[str, Callable[[], Any]] = {
@@ -267,6 +268,8 @@ _DEFAULTS: dict[str, Callable[[], Any]] = {
     "analyst": lambda: Address("127.0.0.1", 8081),
     "workers": _default_workers,
     "segment_s": lambda: 10.0,
+    "segment_mb": lambda: 64.0,
+    "spool_mb": lambda: 4096.0,
     "live_fold_s": lambda: 3600.0,
     "analyst_token": lambda: None,
     "geoip_db": lambda: None,

@@ -1,115 +1,99 @@
 """Keeps the processes of one machine running: N ingest workers and one warehouse process.
 
-It owns what must outlive any of them: the data directory's lock, both listening sockets and the shared memory with
-the day keys. It starts children by exec and hands these down as open files; a child that ends is replaced, and its
-port waits meanwhile. It never imports the engine and never handles a request. Children end when it does.
+It fills every place, replaces a child that ends, and replaces all of them one by one after a reload (SIGHUP), a worker
+only once its successor is ready. Who runs is crew.py's, what outlives them held.py's, the exec reload.py's. It never
+imports the engine and never handles a request. Children end when it does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import resource
 import signal
-import socket
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
+from collector.child import Child, Place, first_of
 from collector.clock import Clock
-from collector.count.filter import SharedMemory
-from collector.data_folder import DataFolder, hold
+from collector.crew import Crew
+from collector.data_folder import hold
 from collector.errors import Misconfigured
-from collector.inherited import Inherited
+from collector.held import Held, take
 from collector.log import log, loop_exception_handler, place_of
-from collector.metrics import FOLDER_VARIABLE
-from collector.settings import Address, Settings
+from collector.reload import HandedOn, KnownChild, become, drop, rehearse
+from collector.settings import Settings
 
-BACKLOG = 2048
 TEND_EVERY_S = 30.0
-STOP_PATIENCE_S = 9.0
+READY_PATIENCE_S = 20.0
 # A child that lived longer than this is replaced at once, a shorter-lived one after a wait that doubles.
 STABLE_S = 2.0
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 5.0
 # An exit with 0 or by SIGTERM is mostly the whole group being told to end: wait that long for our own signal.
 OWN_SIGNAL_S = 0.05
+# A signal that came before the mask is heard by the loop within a pass or two.
+HEARD_S = 0.02
+LOOK_EVERY_S = 0.02
 EXIT_MISCONFIGURED = 78  # EX_CONFIG of sysexits.h: another start would fail the same way
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """Everything that must survive a child, and may one day survive the supervisor's own re-exec."""
-
-    folder: DataFolder
-    node: str
-    memory: SharedMemory
-    public: socket.socket
-    analyst: socket.socket
-    settings_fd: int
-    alive_read_fd: int
-    alive_write_fd: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """One place for a process: the first worker, the second, ..., the warehouse."""
-
-    role: str
-    worker: int
-    listener: socket.socket
-
-    @property
-    def name(self) -> str:
-        """How the log calls it."""
-        return f"worker {self.worker}" if self.role == "worker" else self.role
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 class Supervisor:
-    """Runs the places of one `serve` until it is told to stop."""
+    """Runs the places of one `serve` until it is told to stop, or becomes its next image."""
 
     def __init__(self, settings: Settings, held: Held, clock: Clock) -> None:
         self._settings = settings
         self._held = held
         self._clock = clock
+        self._crew = Crew(held)
         self._stopping = asyncio.Event()
-        self._running: dict[Place, asyncio.subprocess.Process] = {}
+        self._hung_up = asyncio.Event()
+        self._settled = asyncio.Event()
         self._failed = False
 
-    async def run(self) -> bool:
-        """Keep every place filled; returns after SIGTERM or SIGINT, False if a child could not start as configured."""
+    async def run(self, known: Iterable[KnownChild] | None) -> bool:
+        """Keep every place filled; returns after SIGTERM or SIGINT, False if a child could not start as configured.
+
+        `known` is who already runs; None at a cold start.
+        """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(loop_exception_handler)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        held = self._held
-        places = [Place(role="warehouse", worker=0, listener=held.analyst)]
-        places += [Place(role="worker", worker=i, listener=held.public) for i in range(self._settings.workers)]
+        loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        loop.add_signal_handler(signal.SIGINT, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        workers = [Place(role="worker", worker=i) for i in range(self._settings.workers)]
+        places = [Place(role="warehouse", worker=0), *workers]
+        left_over = self._crew.adopt(known or (), places)
         async with asyncio.TaskGroup() as tasks:
-            keepers = [tasks.create_task(self._keep(place)) for place in places]
+            for place in places:
+                tasks.create_task(self._keep(place, first=known is None))
+            for child in left_over:
+                tasks.create_task(self._crew.retire(child))
+            tasks.create_task(self._roll(places))
+            tasks.create_task(self._reload_when_told())
             tasks.create_task(self._tend())
             await self._stopping.wait()
             log.info("stopping")
-            for child in self._running.values():
-                _terminate(child)
-            await asyncio.wait(keepers, timeout=STOP_PATIENCE_S)
-            for place, child in self._running.items():
-                log.warning("process did not end in time", process=place.name, pid=child.pid)
-                with contextlib.suppress(ProcessLookupError):
-                    child.kill()
+            await self._crew.end_all()
         if not self._failed:
             log.info("stopped")
         return not self._failed
 
-    async def _keep(self, place: Place) -> None:
-        """Fill one place until told to stop."""
+    async def _keep(self, place: Place, *, first: bool) -> None:
+        """Fill one place until told to stop. `first`: its first process ends everything if it is misconfigured."""
         wait_s = 0.0
-        first = True
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began = loop.time()
-            status = await self._fill(place)
+            status: int | None = os.EX_OSERR
+            child = self._crew.serving.get(place) or self._crew.start(place)
+            if child:
+                self._crew.serving[place] = child
+                await child.ended.wait()
+                if self._crew.ended(child):
+                    continue
+                status = child.status
             if status in (0, -signal.SIGTERM):
                 await self._pause(OWN_SIGNAL_S)
             if status == EXIT_MISCONFIGURED and first:
@@ -118,44 +102,88 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             short_lived = not first and loop.time() - began < STABLE_S
-            wait_s = min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S) if short_lived else 0.0
+            wait_s = _longer(wait_s) if short_lived else 0.0
             first = False
             log.warning("process ended", process=place.name, status=_told(status), again_in_s=wait_s)
             await self._pause(wait_s)
 
-    async def _fill(self, place: Place) -> int:
-        """Run one process in a place, and return its exit status once it ended."""
-        try:
-            child = self._running[place] = await self._start(place)
-        except OSError as error:  # no memory or no process left on this machine: as if it had died at once
-            log.error("process cannot be started", process=place.name, **place_of(error))
-            return os.EX_OSERR
-        log.info("process started", process=place.name, pid=child.pid)
-        if self._stopping.is_set():
-            _terminate(child)
-        try:
-            return await child.wait()
-        finally:
-            del self._running[place]
+    # --- reload -------------------------------------------------------------------------------------------------------
 
-    async def _start(self, place: Place) -> asyncio.subprocess.Process:
-        held = self._held
-        inherited = Inherited(
-            worker=place.worker,
-            node=held.node,
-            epoch=held.memory.epoch,
-            settings_fd=held.settings_fd,
-            listener_fd=place.listener.fileno(),
-            memory_fd=held.memory.fd,
-            alive_fd=held.alive_read_fd,
-            lock_fd=held.folder.lock_fd,
-        )
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "collector", "child", place.role, inherited.to_json()),
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=inherited.fds,
-            env=_environment() | {"TMPDIR": str(held.folder.tmp), FOLDER_VARIABLE: str(held.folder.metrics)},
-        )
+    async def _roll(self, places: list[Place]) -> None:
+        """Replace every child of the image before, one after the other; the warehouse first.
+
+        For it must know every kind of event that a new worker accepts, or would set the event aside.
+        """
+        serving = [child for place in places if (child := self._crew.serving.get(place))]
+        adopted = [child for child in serving if child.adopted]
+        for old in adopted:
+            if old.place.role == "worker":
+                await self._hand_over(old)
+            else:
+                await self._crew.retire(old)
+                await self._wait_filled(old.place)
+        if adopted and not self._stopping.is_set():
+            log.info("reloaded", workers=self._settings.workers)
+        self._settled.set()
+
+    async def _hand_over(self, old: Child) -> None:
+        """Replace a worker once its successor is ready to take over; the old one stays until there is one that is."""
+        crew, place = self._crew, old.place
+        wait_s = 0.0
+        while crew.serving.get(place) is old and not self._stopping.is_set():
+            successor = crew.start(place)
+            if successor:
+                crew.successors[place] = successor
+                await first_of(successor.ready, successor.ended, self._stopping, timeout_s=READY_PATIENCE_S)
+                if crew.successors.pop(place, None) is not successor:
+                    return  # the old one died: its place went to the successor at once
+                if successor.ready.is_set() and not successor.ended.is_set():
+                    crew.serving[place] = successor
+                    await crew.retire(old)
+                    return
+                await crew.retire(successor, signal.SIGKILL)
+            if not self._stopping.is_set():
+                wait_s = _longer(wait_s)
+                log.warning("the new process is not ready: the old one stays", process=place.name, again_in_s=wait_s)
+                self._settled.set()  # it may never be: another reload may be what helps
+                await self._pause(wait_s)
+
+    async def _wait_filled(self, place: Place) -> None:
+        """Wait a while for the process that was started in a place to be ready."""
+        while not (child := self._crew.serving.get(place)) and not self._stopping.is_set():
+            await self._pause(LOOK_EVERY_S)
+        if child:
+            await first_of(child.ready, child.ended, self._stopping, timeout_s=READY_PATIENCE_S)
+
+    async def _reload_when_told(self) -> None:
+        """At SIGHUP become the next image, unless something is wrong with it. One reload after the other."""
+        while True:
+            await first_of(self._hung_up, self._stopping)
+            await first_of(self._settled, self._stopping)
+            if self._stopping.is_set():
+                return
+            self._hung_up.clear()
+            try:
+                handed = await rehearse(self._held, self._settings, self._stopping)
+            except Misconfigured as refusal:
+                if not self._stopping.is_set():
+                    log.error("reload refused, everything stays as it is", reason=str(refusal))
+                continue
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what comes from now on waits for the next image
+            await asyncio.sleep(HEARD_S)
+            if not (self._stopping.is_set() or self._hung_up.is_set()):
+                self._become(handed)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            drop(handed)
+
+    def _become(self, handed: HandedOn) -> None:
+        log.info("reloading")
+        try:
+            become(handed, self._crew.known())
+        except OSError as error:
+            log.error("reload failed, everything stays as it is", **place_of(error))
+
+    # --- what goes on meanwhile ---------------------------------------------------------------------------------------
 
     async def _tend(self) -> None:
         while not self._stopping.is_set():
@@ -164,11 +192,7 @@ class Supervisor:
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until told to stop."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+        await first_of(self._stopping, timeout_s=seconds)
 
 
 def serve(settings: Settings, clock: Clock, announce: Callable[[str, str], None]) -> bool:
@@ -176,82 +200,38 @@ def serve(settings: Settings, clock: Clock, announce: Callable[[str, str], None]
 
     `announce` is called with the public and the analyst address once both ports are bound.
     """
-    _raise_file_limit()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # heard once there is something to reload
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     folder = hold(settings.data)
     try:
-        held = _take(settings, folder, clock)
-        with held.public, held.analyst:
-            public, analyst = _address_of(held.public), _address_of(held.analyst)
-            folder.listening(public, analyst)
-            announce(public, analyst)
-            return asyncio.run(_run(settings, held, clock))
+        held = take(settings, folder, clock)
+        folder.listening(*held.addresses())
+        announce(*held.addresses())
+        return asyncio.run(_run(settings, held, clock, None))
     finally:
         folder.release()
 
 
-async def _run(settings: Settings, held: Held, clock: Clock) -> bool:
-    return await Supervisor(settings, held, clock).run()
-
-
-def _take(settings: Settings, folder: DataFolder, clock: Clock) -> Held:
-    public, analyst = _bind("public", settings.public), _bind("analyst", settings.analyst)
+def take_over(handed: HandedOn, clock: Clock) -> bool:
+    """Go on where the image before this one became this one; otherwise like `serve`."""
+    held = handed.held()
+    log.info("took over", processes=len(handed.children))
     try:
-        node, epoch = folder.begin_epoch()
-        folder.empty()
-    except OSError as error:
-        raise Misconfigured(f"the data directory {folder.path} cannot be used: {error.strerror}") from error
-    memory = SharedMemory.create(epoch)
-    memory.tend(clock.now())
-    settings_fd = os.memfd_create("collector-settings")
-    os.write(settings_fd, settings.to_json())
-    alive_read_fd, alive_write_fd = os.pipe()
-    return Held(
-        folder=folder,
-        node=node,
-        memory=memory,
-        public=public,
-        analyst=analyst,
-        settings_fd=settings_fd,
-        alive_read_fd=alive_read_fd,
-        alive_write_fd=alive_write_fd,
-    )
+        return asyncio.run(_run(handed.settings(), held, clock, handed.children))
+    finally:
+        held.folder.release()
 
 
-def _bind(port: str, address: Address) -> socket.socket:
-    try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        raise Misconfigured(f"--{port} {address} cannot be used: {error.strerror}") from error
-    listener.settimeout(0)
-    return listener
+async def _run(settings: Settings, held: Held, clock: Clock, known: Iterable[KnownChild] | None) -> bool:
+    with held.public, held.analyst:
+        return await Supervisor(settings, held, clock).run(known)
 
 
-def _address_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return str(Address(host, port))
+def _longer(wait_s: float) -> float:
+    return min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
 
 
-def _environment() -> dict[str, str]:
-    """What children inherit: without settings of ours, for they have them in a memfd, and a token is among them."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")}
-
-
-def _raise_file_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _terminate(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it ended, and its place does not know yet
-        child.terminate()
-
-
-def _told(status: int) -> str:
+def _told(status: int | None) -> str:
     """An exit status in words: `exit 1` or `signal 9`."""
-    return f"exit {status}" if status >= 0 else f"signal {-status}"
+    return f"signal {-status}" if status is not None and status < 0 else f"exit {status}"

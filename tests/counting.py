@@ -8,17 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 from tests.stack import Stack, eventually
 
+PARTS = ("accepted", "refused", "not_counted")
+
 
 def gained_by(stack: Stack, send: Callable[[], object], events: int) -> Counter[str]:
     """What the metrics gained by sending so many events, when all of them have arrived there."""
     settle(stack)
     before = events_seen(stack)
     send()
-    parts = ("accepted", "refused", "not_counted")
-    eventually(lambda: sum((events_seen(stack) - before)[part] for part in parts) >= events, f"{events} events seen")
+    eventually(lambda: sum((events_seen(stack) - before)[part] for part in PARTS) >= events, f"{events} events seen")
     settle(stack)
     gained = events_seen(stack) - before
-    assert gained.pop("received") == events == sum(gained[part] for part in parts)
+    assert gained.pop("received") == events == sum(gained[part] for part in PARTS)
     return gained
 
 
@@ -27,8 +28,8 @@ def events_seen(stack: Stack) -> Counter[str]:
     found: Counter[str] = Counter()
     for series, value in stack.metrics().items():
         name, _, label = series.partition("{")
-        if name.startswith("collector_events_") and "loaded" not in name:
-            part = name.removeprefix("collector_events_").removesuffix("_total")
+        part = name.removeprefix("collector_events_").removesuffix("_total")
+        if part in ("received", *PARTS):
             found[part] += int(value)
             if label:
                 found[f"{part} {label.partition('=')[2].strip(chr(34) + '}')}"] += int(value)

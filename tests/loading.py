@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from collector.catalogue.declarations import read_declarations
+from collector.clock import Clock, SystemClock
+from collector.disk import DISK
 from collector.event import Event, Fact
 from collector.loader import Loader
 from collector.spool.frame import encode, record_of
-from collector.spool.segment import CLOSED, segment_name, worker_folder
+from collector.spool.reader import SpoolReader
+from collector.spool.seen import Seen
+from collector.spool.segment import OPEN, Life, closed_path, segment_name, worker_folder
+from collector.warehouse.engine import Engine
+from collector.warehouse.writing import Writing
 
 DECLARATIONS = read_declarations()
 DIGEST = bytes.fromhex(DECLARATIONS.digest)
+IDS = "ids.sqlite"
 DAY = 20_700
 HOUR = DAY * 24
 ALL_NEW = (1 << 27) - 1  # three bits for each of the nine reports a page_hit enters
@@ -32,23 +40,33 @@ class Counted:
     segments: int = 0
     frozen: int = 0
     set_aside: int = 0
-    damaged_bytes: int = 0
+    repeats: int = 0
+    of_earlier: int = 0
+    pending: int = 0
+    stopped: int = 0
+    remembered: int = 0
 
-    def loaded(self, events: int) -> None:
+    def recovered(self, events: int) -> None:
+        self.of_earlier += events
+
+    def verified(self, events: int) -> None:
         self.events += events
+        self.batches += 1
 
-    def verified(self, batches: int) -> None:
-        self.batches += batches
+    def duplicate(self, events: int) -> None:
+        self.repeats += events
 
     def load_failed(self) -> None:
         self.failures += 1
 
-    def quarantined(self, events: int, damaged_bytes: int) -> None:
-        self.set_aside += events
-        self.damaged_bytes += damaged_bytes
+    def ids(self, *, remembered: int, forgotten_early: int) -> None:
+        self.remembered = remembered
 
-    def waiting(self, segments: int, frozen_batches: int) -> None:
-        self.segments, self.frozen = segments, frozen_batches
+    def quarantined(self, events: int) -> None:
+        self.set_aside += events
+
+    def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None:
+        self.pending, self.segments, self.frozen, self.stopped = events, segments, frozen_batches, stopped
 
 
 @dataclass
@@ -59,27 +77,37 @@ class Place:
     node: int = field(default_factory=lambda: secrets.randbits(64))
     sequence: int = 0
 
-    def write(self, *frames: list[tuple[Event, int]], worker: int = 0, epoch: int = 1, suffix: str = CLOSED) -> Path:
+    def write(self, *frames: list[tuple[Event, int]], worker: int = 0, epoch: int = 1, closed: bool = True) -> Path:
         """A segment of these frames, as a worker leaves it."""
         self.sequence += 1
-        name = segment_name(self.node, worker, epoch, self.sequence)
+        name = segment_name(Life(self.node, epoch), worker, self.sequence)
         folder = worker_folder(self.data / "spool", worker)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / (name + suffix)
+        before = list(accumulate(map(len, frames), initial=0))
+        path = closed_path(folder, name, before[-1]) if closed else folder / (name + OPEN)
         path.write_bytes(
             b"".join(
-                encode(name, number, DIGEST, [record_of(event, marks) for event, marks in frame])
-                for number, frame in enumerate(frames)
+                encode(name, first, DIGEST, [record_of(event, marks) for event, marks in frame])
+                for first, frame in zip(before, frames, strict=False)
             )
         )
         return path
 
-    def loader(self, client: Client, metrics: Counted | None = None) -> Loader:
-        return Loader(self.data, declarations=DECLARATIONS, client=client, node=self.node, metrics=metrics or Counted())
+    def loader(self, engine: Engine, metrics: Counted | None = None, clock: Clock | None = None) -> Loader:
+        return Loader(
+            self.data,
+            life=Life(self.node, 1),
+            reader=SpoolReader(DISK, self.data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest),
+            seen=Seen(self.data / IDS),
+            writing=Writing(engine),
+            clock=clock or SystemClock(),
+            metrics=metrics or Counted(),
+        )
 
     def files(self) -> list[str]:
         """What lies in spool, frozen and quarantine."""
-        return sorted(path.name for path in self.data.rglob("*") if path.is_file() and "engine" not in path.parts)
+        folders = [self.data / name for name in ("spool", "frozen", "quarantine")]
+        return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
 
 
 def event(kind: str, hour: int = HOUR, **given: Fact) -> Event:

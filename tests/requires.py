@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -17,9 +18,12 @@ REQUIRE_ALL = "TESTS_REQUIRE_ALL"
 def needs(*programs: str) -> None:
     """Go on if every program is on PATH; otherwise skip the calling test by the missing names, or fail it in CI."""
     missing = [program for program in programs if shutil.which(program) is None]
-    if not missing:
-        return
-    reason = f"needs the system package {' '.join(missing)}"
+    if missing:
+        lacks(f"needs the system package {' '.join(missing)}")
+
+
+def lacks(reason: str) -> NoReturn:
+    """Skip the calling test because this machine lacks something; fail it in CI."""
     if os.environ.get(REQUIRE_ALL, "") not in ("", "0"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

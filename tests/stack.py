@@ -45,17 +45,23 @@ class Stack:
     """One `collector serve` on free ports, with its own data; starts itself, call stop() at the end.
 
     config   text of the configuration; None for the built-in example
+    workers  how many, None: as the configuration says, and where the ports are, too
     environ  more environment, e.g. {"COLLECTOR_SEGMENT_S": "10"}
     """
 
     def __init__(
-        self, folder: Path, *, config: str | None = None, workers: int = 1, environ: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        config: str | None = None,
+        workers: int | None = 1,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.data = folder / "deep" / "data"
+        self.data = self.data_in(folder)
         self.log_file = folder / "collector.log"
         self._config = folder / "collector.toml" if config is not None else None
-        if self._config and config is not None:
-            self._config.write_text(config, "utf-8")
+        if config is not None:
+            self.configure(config)
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")}
         self._environ |= {
             "COLLECTOR_ANALYST_TOKEN": TOKEN,
@@ -70,9 +76,22 @@ class Stack:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def data_in(folder: Path) -> Path:
+        """Where the data of a stack in that folder will lie, for who must prepare it."""
+        return folder / "deep" / "data"
+
     def start(self) -> None:
         """Start it (again, on the ports it had) and wait until it is healthy."""
+        self.begin()
+        self.wait_healthy()
+
+    def begin(self) -> None:
+        """Start it (again, on the ports it had), and wait for nothing."""
         self.process = self.launch()
+
+    def wait_healthy(self) -> None:
+        """Wait until it takes events and questions; fails if it ends instead."""
         give_up = time.monotonic() + START_PATIENCE_S
         while not self._is_healthy():
             assert self.process.poll() is None, f"serve ended with {self.process.returncode}:\n{self.log_text}"
@@ -81,8 +100,9 @@ class Stack:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Start one more `serve` on the same data and ports, without waiting for anything."""
-        options = ["--data", str(self.data), "--workers", str(self._workers)]
-        options += ["--public", self.public, "--analyst", self.analyst]
+        options = ["--data", str(self.data)]
+        if self._workers:
+            options += ["--workers", str(self._workers), "--public", self.public, "--analyst", self.analyst]
         options += ["--config", str(self._config)] if self._config else []
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
@@ -94,6 +114,19 @@ class Stack:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def command(self, *arguments: str, patience_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Run a command line of the collector on the same data and configuration."""
+        told = {"COLLECTOR_DATA": str(self.data)} | ({"COLLECTOR_CONFIG": str(self._config)} if self._config else {})
+        return subprocess.run(
+            [sys.executable, "-m", "collector", *arguments],
+            cwd=ROOT,
+            env=self._environ | told,
+            capture_output=True,
+            text=True,
+            timeout=patience_s,
+            check=False,
+        )
 
     def stop(self) -> None:
         """Tell it to stop, as an operator would, and assert that all of it ended well and in time."""
@@ -114,6 +147,25 @@ class Stack:
             self.stop()
         self.start()
 
+    def configure(self, config: str) -> None:
+        """Write another configuration, for the next start or reload."""
+        assert self._config
+        self._config.write_text(config, "utf-8")
+
+    def hang_up(self) -> None:
+        """Tell it to reload, as an operator would."""
+        os.kill(self.process.pid, signal.SIGHUP)
+
+    def reload(self, patience_s: float = 30.0) -> None:
+        """Tell it to reload, and wait until every process is a new one."""
+        before = self.said("event=reloaded")
+        self.hang_up()
+        eventually(lambda: self.said("event=reloaded") > before, "reloaded", patience_s)
+
+    def said(self, words: str) -> int:
+        """How often its log has these words."""
+        return self.log_text.count(words)
+
     def kill(self, role: Role, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to a child of that role (the first worker); returns its pid."""
         pid = self.children(role)[0]
@@ -131,17 +183,20 @@ class Stack:
 
     def children(self, role: Role | None = None) -> list[int]:
         """The pids of its living children, of one role or all, oldest first."""
-        found = []
+        return sorted(pid for pid, its_role in self.living().items() if role in (None, its_role))
+
+    def living(self) -> dict[int, Role]:
+        """Its living children by pid, each with its role."""
+        found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, parent = stat.read_text().rpartition(")")[2].split()[:2]
                 command = (stat.parent / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            is_child = int(parent) == self.process.pid and state != "Z" and b"child" in command
-            if is_child and (role is None or role.encode() in command):
-                found.append(int(stat.parent.name))
-        return sorted(found)
+            if int(parent) == self.process.pid and state != "Z" and b"child" in command:
+                found[int(stat.parent.name)] = command[command.index(b"child") + 1].decode()
+        return found
 
     @property
     def log_text(self) -> str:
@@ -196,8 +251,9 @@ class Stack:
         return int(sum(value for key, value in self.metrics().items() if key.partition("{")[0] == series))
 
     def wait_loaded(self, events: int, patience_s: float = 20.0) -> None:
-        """Wait until so many events of this start are verified in the database."""
-        eventually(lambda: self.counted("events_loaded") >= events, f"{events} events loaded", patience_s)
+        """Wait until so many events of this start are verified in the database, or known to be counted before."""
+        ends = ("events_loaded", "events_duplicate")
+        eventually(lambda: sum(map(self.counted, ends)) >= events, f"{events} events loaded", patience_s)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def test_rows_of_a_cell_in_several_batches_add_up(engine: Embedded, client: Clie
             cell("traffic", site=site, hour=n): Counters(2, 1, 1, 1, 1),
         }
         assert insert_once(client, batch_of(tmp_path, node, cells, events=3, segment=f"s-0-1-{n}"))
-    reading = Reading(engine.reader())
+    reading = Reading(engine)
     start = DAY * DAY_S
     assert reading.cells(reports["pages"], site, DAY, DAY) == [
         Row(start, ("/a",), node, 1, Counters(6, 3, 3, 3, 0)),
@@ -81,7 +81,7 @@ def test_rows_of_a_cell_in_several_batches_add_up(engine: Embedded, client: Clie
 
 
 def test_stats_can_be_given_a_reading(engine: Embedded) -> None:
-    reading: stats_days.Reading = Reading(engine.reader())
+    reading: stats_days.Reading = Reading(engine)
     assert list(reading.bounds("nobody", DAY, DAY)) == []
 
 
@@ -93,7 +93,7 @@ def test_who_reads_cannot_write(engine: Embedded) -> None:
 
 
 def test_a_property_that_looks_like_sql_is_a_value(engine: Embedded) -> None:
-    reading = Reading(engine.reader())
+    reading = Reading(engine)
     assert reading.cells(read_declarations().reports["pages"], "' OR 1 = 1 --", DAY - 100, DAY + 100) == []
 
 

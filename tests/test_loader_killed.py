@@ -17,10 +17,9 @@ from tests.loading import ALL_NEW, HOUR, Place, hit
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.loading import Counted, DECLARATIONS
-from collector.loader import Loader
+from tests.loading import Place
 from collector.warehouse.embedded import open_embedded
-from collector.warehouse.tables import create_tables
+from collector.warehouse.writing import Writing
 
 data, node, wanted = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 points = 0
@@ -35,8 +34,10 @@ def point(name):
 class Watched:
     def __init__(self, client):
         self.client = client
-    def query(self, *args, **named):
-        return self.client.query(*args, **named)
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+    def writer(self):
+        return Watched(self.client.writer())
     def raw_insert(self, *args, **named):
         point("before an insert")
         self.client.raw_insert(*args, **named)
@@ -51,9 +52,7 @@ def watch(event, args):
                 point(f"{event} {path.name.rpartition(chr(46))[2]}" if event == "os.remove" else event)
 
 with open_embedded(data / "engine") as engine:
-    client = engine.writer()
-    create_tables(client)
-    loader = Loader(data, declarations=DECLARATIONS, client=Watched(client), node=node, metrics=Counted())
+    loader = Place(data, node).loader(Watched(engine))
     sys.addaudithook(watch)
     while loader.load_ready():
         pass
@@ -98,7 +97,7 @@ def the_rest_is_exact(place: Place) -> None:
         check=True,
     )
     assert run.stdout.splitlines()[-1] == "[('/a', 3), ('/b', 1), ('/c', 1)]"
-    assert place.files() == ["engine.lock"]
+    assert place.files() == []
 
 
 STEPS = [

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import orjson
 
-from collector.durable import sync_folder, write_durably
+from collector.disk import DISK
 from collector.errors import Misconfigured
 from collector.log import log
 
@@ -70,7 +70,7 @@ class Tokens:
             if any(entry["name"] == name for entry in entries):
                 raise Misconfigured("there is a token of that name already: choose another")
             entries.append({"name": name, "sha256": _digest(token).hex(), "created": created})
-            write_durably(self._data / _NAMED, orjson.dumps(entries, option=orjson.OPT_INDENT_2))
+            DISK.write_durably(self._data / _NAMED, orjson.dumps(entries, option=orjson.OPT_INDENT_2))
         return token
 
     def _read_again(self) -> None:
@@ -94,7 +94,7 @@ def operator_token(data: Path) -> str:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _alone(data):
                 if not path.exists():
-                    write_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
+                    DISK.write_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
         token = path.read_text("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{path} cannot be used: {type(error).__name__}") from error
@@ -141,6 +141,6 @@ def _alone(data: Path) -> Iterator[None]:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield
-        sync_folder(data)
+        DISK.sync_folder(data)
     finally:
         os.close(fd)

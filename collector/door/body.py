@@ -29,8 +29,8 @@ class BodyRefused(Exception):
         self.answer = answer
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
-    """The bytes of a body as they were meant; raises BodyRefused."""
+def body_bytes(request: web.BaseRequest) -> int:
+    """How many bytes the body has, or at most has where it does not say; raises BodyRefused for one not to be read."""
     headers = request.headers
     if headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower() not in _TYPES:
         raise BodyRefused(UNSUPPORTED)
@@ -38,8 +38,16 @@ async def read_body(request: web.BaseRequest) -> bytes:
     if length is None:
         if headers.get(TRANSFER_ENCODING, "chunked").lower() != "chunked":  # nothing else is decoded here
             raise BodyRefused(BAD_REQUEST)
-    elif int(length) > MAX_BODY_BYTES:
+        return MAX_BODY_BYTES
+    size = int(length)
+    if size > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)
+    return size
+
+
+async def read_body(request: web.BaseRequest) -> bytes:
+    """The bytes of a body as they were meant; raises BodyRefused."""
+    headers = request.headers
     content = request.content
     body = content.read_nowait() if content.is_eof() else await _read_slowly(request)
     if len(body) > MAX_BODY_BYTES:

@@ -15,7 +15,7 @@ from collector.catalogue.kinds import Kinds
 from collector.clock import Clock
 from collector.count.marks import Marks
 from collector.door.answers import COUNTED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
-from collector.door.body import read_body
+from collector.door.body import body_bytes, read_body
 from collector.door.caller import Caller, Callers
 from collector.door.tally import Tally
 from collector.errors import Refused, Unavailable
@@ -25,6 +25,7 @@ from collector.reduce.sender import Sender
 from collector.spool.writer import Marked, SpoolWriter
 
 MAX_EVENTS = 100
+MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # of bodies that are read or wait for the disk; more are answered 503
 
 
 class Receiver:
@@ -48,25 +49,35 @@ class Receiver:
         self._spool = spool
         self._clock = clock
         self._tally = tally
+        self._in_flight_bytes = 0
 
     async def receive(self, request: web.BaseRequest) -> Answer:
         """POST /v1/events: one event object or an array of at most 100. Raises BodyRefused."""
-        caller = self._callers.of(request)
-        body = await read_body(request)
+        size_bytes = body_bytes(request)
+        if not self._spool.accepting or self._in_flight_bytes + size_bytes > MAX_IN_FLIGHT_BYTES:
+            return UNAVAILABLE
+        self._in_flight_bytes += size_bytes
         try:
-            sent = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return NOT_JSON
-        if isinstance(sent, dict):
-            return await self._count([sent], caller, one=True)
-        if not isinstance(sent, list):
-            return NOT_JSON
-        if len(sent) > MAX_EVENTS:
-            return TOO_MANY
-        return await self._count(sent, caller, one=False)
+            caller = self._callers.of(request)
+            try:
+                sent = orjson.loads(await read_body(request))
+            except orjson.JSONDecodeError:
+                return NOT_JSON
+            if isinstance(sent, dict):
+                return await self._count([sent], caller, one=True)
+            if not isinstance(sent, list):
+                return NOT_JSON
+            if len(sent) > MAX_EVENTS:
+                return TOO_MANY
+            return await self._count(sent, caller, one=False)
+        finally:
+            self._in_flight_bytes -= size_bytes
 
     async def receive_one(self, request: web.BaseRequest, event: dict[str, Any]) -> Answer:
         """An event that another address than /v1/events spelled out (pixel, uninstall)."""
+        if not self._spool.accepting:
+            self._tally.not_counted("unavailable", 1)
+            return UNAVAILABLE
         return await self._count([event], self._callers.of(request), one=True)
 
     async def _count(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:

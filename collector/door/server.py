@@ -40,7 +40,12 @@ Handler = Callable[[web.BaseRequest], Awaitable[Answer]]
 MAX_LINE_BYTES = 4096
 MAX_HEADERS = 64
 LINGER_S = 1
-SHUTDOWN_S = 5
+# While closing: a request under way has its body within 5 s (body.py). Longer would outlast the supervisor's patience.
+DRAIN_S = 6
+SHUTDOWN_S = 1
+IDLE_GRACE_S = 0.2
+FRESH_S = 1.0
+DRAIN_POLL_S = 0.01
 BACKLOG = 2048
 _VERSIONS = (HttpVersion11, HttpVersion10)  # the parser lets 0.9 and 2.0 pass, too
 HEALTH = "/healthz"
@@ -63,21 +68,46 @@ class Door:
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
             HEALTH: {"GET": _healthz},
         }
-        self._runner = web.ServerRunner(_Server(self._answer, keepalive_s), shutdown_timeout=SHUTDOWN_S)
+        self._server = _Server(self._answer, keepalive_s)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=SHUTDOWN_S)
+        self._site: web.SockSite | None = None
+        self._is_closing = False
         self._flushing: asyncio.TimerHandle | None = None
 
     async def open(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket."""
         await self._runner.setup()
-        await web.SockSite(self._runner, listener, backlog=BACKLOG).start()
+        self._site = web.SockSite(self._runner, listener, backlog=BACKLOG)
+        await self._site.start()
         self._flush()
 
     async def close(self) -> None:
-        """Stop accepting, finish the requests under way, hand on the last counts."""
+        """Stop accepting, answer what is under way or still comes on open connections, hand on the last counts."""
+        self._is_closing = True
+        if self._site:
+            await self._site.stop()
+        await self._drain()
         await self._runner.cleanup()
         if self._flushing:
             self._flushing.cancel()
         self._tally.flush()
+
+    async def _drain(self) -> None:
+        """Let every connection end: after its answer, or idle after a while, a fresh one later than a used one.
+
+        aiohttp's own way would drop bodies that are on their way, and connections whose first request is.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while (now := loop.time()) < began + DRAIN_S:
+            await asyncio.sleep(DRAIN_POLL_S)  # first of all: what was accepted last becomes a connection here
+            if not self._server.connections:
+                return
+            for connection in self._server.connections:
+                if isinstance(connection, _Protocol) and connection.is_idle:
+                    fresh_until = connection.accepted_at + FRESH_S
+                    if now > max(began + IDLE_GRACE_S, fresh_until):
+                        connection.force_close()
 
     def _flush(self) -> None:
         self._tally.flush()
@@ -102,7 +132,7 @@ class Door:
             answer = BROKEN
         if answer.status >= HTTPStatus.BAD_REQUEST:
             self._tally.refused_body(answer.status)
-        if request.keep_alive and request.version.minor:
+        if request.keep_alive and request.version.minor and not self._is_closing:
             return answer
         return answer.closing()
 
@@ -156,7 +186,20 @@ async def _healthz(request: web.BaseRequest) -> Answer:
 class _Protocol(web.RequestHandler):
     """A connection whose broken requests get our own answer and leave no trace in a log."""
 
-    __slots__ = ()
+    __slots__ = ("accepted_at",)
+
+    accepted_at: float
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once, when the connection was accepted."""
+        self.accepted_at = asyncio.get_running_loop().time()
+        super().connection_made(transport)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a whole request to come."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

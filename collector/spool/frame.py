@@ -1,15 +1,23 @@
 """The frame: one commit group of reduced events on disk, and the only thing a segment is made of.
 
-    0    "CLF1"
-    4    length of the payload, u32       at most MAX_PAYLOAD_BYTES, checked before anything is allocated
-    8    sequence in the segment, u64     from 0, without gap
-    16   digest of the declarations, 8 bytes
-    24   CRC32C, u32                      over segment name, bytes 4..23 and payload
-    28   payload: JSON, a list of [kind, property, hour, [facts], marks] or [..., marks, id]
+    0       4         8              16        20          28       32                    32 + length
+    +-------+---------+--------------+---------+-----------+--------+---------------------+
+    | "CLF2"| length  | first        | events  | digest    | CRC32C | payload             |
+    |       | u32     | u64          | u32     | 8 bytes   | u32    | JSON                |
+    +-------+---------+--------------+---------+-----------+--------+---------------------+
+            |<------------- in the checksum -------------->|        |<-- in the checksum ->|
+
+    length   of the payload in bytes, at most MAX_PAYLOAD_BYTES, checked before anything is allocated
+    first    how many events of the segment lie before this frame: counted from 0, without gap
+    events   how many it holds
+    digest   of the declarations that name the facts
+    CRC32C   over the segment's name, bytes 4..27 and the payload
+    payload  [[kind, property, hour, [facts], marks] or [..., marks, id], ...]
 
 All numbers little-endian. The segment's name is in the checksum, so a frame is never taken for one of another segment;
-frames are not chained, so one flipped bit costs one frame (a chain makes it two: measured).
-A payload is at most one commit group: what was acknowledged together is read together or not at all.
+frames are not chained, so one flipped bit costs one frame (a chain makes it two: measured). Counting events instead of
+frames says, of a damaged frame, how many were in it: the next one begins where it ended. A payload is one commit group:
+what was acknowledged together is read together or not at all.
 """
 
 from __future__ import annotations
@@ -24,21 +32,27 @@ import orjson
 from collector.errors import Corrupt
 from collector.event import Event
 
-MAGIC = b"CLF1"
-HEADER = struct.Struct("<4sIQ8sI")
+MAGIC = b"CLF2"
+HEADER = struct.Struct("<4sIQI8sI")
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
-_CRC_START, _CRC_END = 4, 24
+_CRC_START, _CRC_END = 4, 28
 
 Record = tuple[Any, ...]  # the JSON shape above, as the writer makes it
 
 
 class Frame(NamedTuple):
-    """A frame that passed its checksum. `digest` is 16 hex digits; `end` is where the next one begins."""
+    """A frame that passed its checksum. `digest` is 16 hex digits; `end` is the byte where the next one begins."""
 
-    sequence: int
+    first: int
+    events: int
     digest: str
     payload: bytes
     end: int
+
+    @property
+    def after(self) -> int:
+        """How many events of the segment lie before the next frame."""
+        return self.first + self.events
 
 
 def record_of(event: Event, marks: int) -> Record:
@@ -48,27 +62,27 @@ def record_of(event: Event, marks: int) -> Record:
     return (event.kind, event.property, event.hour, event.facts, marks, event.id)
 
 
-def encode(name: str, sequence: int, digest: bytes, records: list[Record]) -> bytes:
-    """One frame of the segment `name` holding these records; `digest` is 8 bytes."""
+def encode(name: str, first: int, digest: bytes, records: list[Record]) -> bytes:
+    """One frame of the segment `name` with these records, `first` events being before it; `digest` is 8 bytes."""
     payload = orjson.dumps(records)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError("more than a frame holds")
-    head = HEADER.pack(MAGIC, len(payload), sequence, digest, 0)
-    return HEADER.pack(MAGIC, len(payload), sequence, digest, _crc(name, head, payload)) + payload
+    head = HEADER.pack(MAGIC, len(payload), first, len(records), digest, 0)
+    return HEADER.pack(MAGIC, len(payload), first, len(records), digest, _crc(name, head, payload)) + payload
 
 
 def decode(name: str, data: bytes | memoryview, at: int) -> Frame:
     """The frame of segment `name` that begins at byte `at`; raises Corrupt if there is none, whole and undamaged."""
     if len(data) - at < HEADER.size:
         raise Corrupt("frame header cut short")
-    magic, length, sequence, digest, crc = HEADER.unpack_from(data, at)
+    magic, length, first, events, digest, crc = HEADER.unpack_from(data, at)
     end = at + HEADER.size + length
     if magic != MAGIC or length > MAX_PAYLOAD_BYTES or end > len(data):
         raise Corrupt("no frame here")
     payload = bytes(data[at + HEADER.size : end])
     if _crc(name, bytes(data[at : at + HEADER.size]), payload) != crc:
         raise Corrupt("frame checksum does not match")
-    return Frame(sequence, digest.hex(), payload, end)
+    return Frame(first, events, digest.hex(), payload, end)
 
 
 def frames(name: str, data: bytes) -> Iterator[Frame | int]:
@@ -84,6 +98,14 @@ def frames(name: str, data: bytes) -> Iterator[Frame | int]:
         else:
             yield frame
             at = frame.end
+
+
+def told(header: bytes) -> tuple[int, int] | None:
+    """What the bytes of a header say, unchecked: the frame's size in bytes and the events up to its end; for gauges."""
+    if len(header) != HEADER.size:
+        return None
+    magic, length, first, events, _, _ = HEADER.unpack(header)
+    return (HEADER.size + length, first + events) if magic == MAGIC else None
 
 
 def _next_frame(name: str, data: bytes, at: int) -> int:

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from collector.catalogue.layout import Layout
+from collector.disk import Disk
 from collector.event import Event
-from collector.spool.frame import Frame, frames
-from collector.spool.segment import CLOSED, Segment, owned, recover, segments
-
-LAYOUT = ".layout"
+from collector.spool.frame import HEADER, Frame, frames, told
+from collector.spool.segment import LAYOUT, OPEN, Segment, recover, segments, worker_folders
 
 
 class Record(NamedTuple):
@@ -27,44 +26,67 @@ class Record(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a segment holds. `damaged` = bytes of no whole frame, `dropped` = events of kinds no longer declared."""
+    """What a segment holds.
+
+    lost     events of frames that are not whole any more
+    dropped  events of kinds that are no longer declared
+    """
 
     records: list[Record]
-    damaged: int
+    lost: int
     dropped: int
+
+    @property
+    def uncounted(self) -> int:
+        """Events that were accepted and cannot be counted."""
+        return self.lost + self.dropped
 
 
 class SpoolReader:
     """Finds and reads the segments that may be loaded."""
 
-    def __init__(self, spool: Path, layouts: dict[str, Layout], digest: str) -> None:
+    def __init__(self, disk: Disk, spool: Path, layouts: dict[str, Layout], digest: str) -> None:
+        self.disk = disk
+        self.layouts = layouts
         self._spool = spool
-        self._layouts = layouts
         self._digest = digest
+        self._walked: dict[Path, tuple[int, int]] = {}
 
     def settle(self) -> None:
-        """Close what dead workers left open. A directory whose worker lives is passed over: it settles its own."""
-        for folder in sorted(self._spool.glob("w*")):
-            with owned(folder, wait=False) as free:
+        """Close what dead workers left open. A folder whose worker lives is passed over: it settles its own."""
+        for folder in worker_folders(self.disk, self._spool):
+            with self.disk.owned(folder, wait=False) as free:
                 if free:
-                    recover(folder)
+                    recover(self.disk, folder)
 
-    def ready(self) -> list[Segment]:
-        """The closed segments, oldest first."""
-        return [segment for segment in segments(self._spool) if segment.path.suffix == CLOSED]
+    def segments(self) -> list[Segment]:
+        """The segments there are, open ones too, oldest first within their worker."""
+        return segments(self.disk, self._spool)
 
     def read(self, segment: Segment) -> Contents:
-        """Everything in a segment that is whole."""
+        """Everything in a closed segment that is whole. A torn tail that could not be cut was never acknowledged."""
         records: list[Record] = []
-        damaged = dropped = 0
-        for found in frames(segment.name, segment.path.read_bytes()):
+        dropped = lost = after = 0
+        for found in frames(segment.name, self.disk.read(segment.path)):
             if isinstance(found, int):
-                damaged += found
                 continue
+            lost += found.first - after
+            after = found.after
             events = self._records(found)
             records += [record for record in events if record]
             dropped += sum(record is None for record in events)
-        return Contents(records, damaged, dropped)
+        return Contents(records, lost + (segment.events or 0) - after, dropped)
+
+    def events_in(self, segment: Segment) -> int:
+        """How many events a segment holds; of an open one as far as its headers are written, unchecked."""
+        if segment.events is not None:
+            self._walked.pop(segment.path.with_name(segment.name + OPEN), None)
+            return segment.events
+        at, events = self._walked.get(segment.path, (0, 0))
+        while said := told(self.disk.read(segment.path, at, HEADER.size)):
+            at, events = at + said[0], said[1]
+        self._walked[segment.path] = at, events
+        return events
 
     def _records(self, frame: Frame) -> list[Record | None]:
         rows: list[list[Any]] = orjson.loads(frame.payload)
@@ -73,12 +95,12 @@ class SpoolReader:
                 Record(Event(kind, property_id, hour, tuple(facts), *id_), marks)
                 for kind, property_id, hour, facts, marks, *id_ in rows
             ]
-        names: dict[str, list[str]] = orjson.loads((self._spool / (frame.digest + LAYOUT)).read_bytes())
+        names: dict[str, list[str]] = orjson.loads(self.disk.read(self._spool / (frame.digest + LAYOUT)))
         return [self._remapped(row, names) for row in rows]
 
     def _remapped(self, row: list[Any], names: dict[str, list[str]]) -> Record | None:
         kind, property_id, hour, facts, _, *id_ = row
-        layout = self._layouts.get(kind)
+        layout = self.layouts.get(kind)
         if layout is None:
             return None
         return Record(Event(kind, property_id, hour, layout.remap(names[kind], facts), *id_), 0)

@@ -1,37 +1,37 @@
 """Segments: the files of the spool, their names and their recovery.
 
-    DATA/spool/<digest>.layout              fact names per kind under those declarations, for reading old frames
-    DATA/spool/w<worker>/<name>.open        being written by its worker
-    DATA/spool/w<worker>/<name>.segment     closed: complete, never written again, the loader's
-    DATA/spool/w<worker>/<name>.broken      what was found after a torn write, kept until its segment is loaded
+    DATA/spool/<digest>.layout                     fact names per kind under those declarations, for old frames
+    DATA/spool/w<worker>/<name>.open               being written by its worker
+    DATA/spool/w<worker>/<name>.<events>.segment   closed with so many events: never written again, the loader's
+    DATA/spool/w<worker>/<name>.broken             what was found after a torn write, until its segment is loaded
 
-name = node (16 hex) - worker - epoch - sequence. A name is never used twice: the epoch is counted durably, and the
-sequence lives as long as the epoch. A worker's directory has one owner at a time: whoever holds its flock.
+    name = node (16 hex) - worker - epoch - sequence
+
+A name is never used twice: the epoch is counted durably, and the sequence lives as long as the epoch. The rename that
+closes a segment also says how many events it holds, so a frame that is missing later, the last one too, is noticed and
+its events are known by number; and what waits can be counted without reading it. A worker's folder has one owner at a
+time: whoever holds its flock.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from collector.durable import sync_folder, write_durably
+from collector.disk import Disk
+from collector.log import log, place_of
 from collector.spool.frame import Frame, frames
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-OPEN, CLOSED, BROKEN = ".open", ".segment", ".broken"
-_NAME = re.compile(r"([0-9a-f]{16})-(\d+)-(\d+)-(\d+)")
+OPEN, CLOSED, BROKEN, LAYOUT = ".open", ".segment", ".broken", ".layout"
+_WORKER = re.compile(r"w\d+")
+_FILE = re.compile(r"(([0-9a-f]{16})-(\d+)-(\d+)-(\d+))(?:\.(\d+))?(\.open|\.segment)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One segment file and what its name says."""
+    """One segment file and what its name says; `events` is None while it is open."""
 
     path: Path
     name: str
@@ -39,11 +39,24 @@ class Segment:
     worker: int
     epoch: int
     sequence: int
+    events: int | None
 
     @property
     def closed(self) -> bool:
         """Whether it is complete and the loader's."""
-        return self.path.suffix == CLOSED
+        return self.events is not None
+
+    @property
+    def broken(self) -> Path:
+        """Where what was found after a torn write lies, if there was one."""
+        return self.path.with_name(self.name + BROKEN)
+
+
+class Life(NamedTuple):
+    """One life of a node: which machine's collector, and which epoch of its memory."""
+
+    node: int
+    epoch: int
 
 
 def worker_folder(spool: Path, worker: int) -> Path:
@@ -51,60 +64,89 @@ def worker_folder(spool: Path, worker: int) -> Path:
     return spool / f"w{worker}"
 
 
-def segment_name(node: int, worker: int, epoch: int, sequence: int) -> str:
+def worker_folders(disk: Disk, spool: Path) -> list[Path]:
+    """The folders of all workers there ever were."""
+    return [spool / name for name in disk.names(spool) if _WORKER.fullmatch(name)]
+
+
+def segment_name(life: Life, worker: int, sequence: int) -> str:
     """The name of a segment."""
-    return f"{node:016x}-{worker}-{epoch}-{sequence}"
+    return f"{life.node:016x}-{worker}-{life.epoch}-{sequence}"
 
 
-def segments(spool: Path) -> list[Segment]:
+def closed_path(folder: Path, name: str, events: int) -> Path:
+    """Where a segment lies once it is closed."""
+    return folder / f"{name}.{events}{CLOSED}"
+
+
+def segments(disk: Disk, spool: Path) -> list[Segment]:
     """Every segment below `spool`, of every worker and epoch, oldest first within its worker."""
-    found = [segment for path in spool.glob("w*/*") if (segment := _segment(path))]
-    return sorted(found, key=lambda segment: (segment.epoch, segment.sequence, segment.worker))
+    folders = worker_folders(disk, spool)
+    found = [_segment(folder, file) for folder in folders for file in disk.names(folder)]
+    return sorted((each for each in found if each), key=lambda each: (each.epoch, each.sequence, each.worker))
 
 
-@contextmanager
-def owned(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Own a worker's directory for the block; yields whether it could be had. With `wait` it waits until it is free."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(fd)
+def recover(disk: Disk, folder: Path) -> int:
+    """Close every segment left open in an owned folder; returns how many bytes of torn writes were cut.
 
-
-def recover(folder: Path) -> int:
-    """Close every segment left open in an owned directory; returns how many bytes of torn writes were cut.
-
-    Only the tail of a segment may be cut: the bytes after the last whole frame, which nobody was told are safe.
+    One that cannot be closed stays as it is, for the next start, and is told: it never keeps a worker from its work.
     """
     cut = 0
-    for path in sorted(folder.glob(f"*{OPEN}")):
-        data = path.read_bytes()
-        whole = 0
-        for found in frames(path.stem, data):
-            if isinstance(found, Frame):
-                whole = found.end
-        if whole < len(data):
-            cut += len(data) - whole
-            write_durably(path.with_suffix(BROKEN), data)
-            with path.open("r+b") as file:
-                file.truncate(whole)
-                os.fsync(file.fileno())
-        path.rename(path.with_suffix(CLOSED))
-    sync_folder(folder)
+    for file in disk.names(folder):
+        if file.endswith(OPEN):
+            try:
+                cut += recover_one(disk, folder / file)
+            except OSError as error:
+                log.error("a segment cannot be recovered now", segment=file, **place_of(error))
     return cut
 
 
-def _segment(path: Path) -> Segment | None:
-    matched = _NAME.fullmatch(path.stem)
-    if path.suffix not in (OPEN, CLOSED) or matched is None:
+def recover_one(disk: Disk, path: Path) -> int:
+    """Close one segment that nobody writes any more; returns how many bytes of a torn write were cut. Raises OSError.
+
+    Only its tail may be cut: the bytes after the last whole frame, which nobody was told are safe. The file as it was
+    found is kept beside it until it is loaded. Where there is no room for that, the tail stays: no reader takes it.
+    """
+    name = path.name.removesuffix(OPEN)
+    data = disk.read(path)
+    if not data:
+        disk.unlink(path)
+        disk.sync_folder(path.parent)
+        return 0
+    whole = events = 0
+    for found in frames(name, data):
+        if isinstance(found, Frame):
+            whole, events = found.end, found.after
+    if torn := len(data) - whole:
+        try:
+            disk.write_durably(path.with_name(name + BROKEN), data)
+            _cut(disk, path, whole)
+        except OSError as error:
+            log.warning("a torn tail cannot be cut now", segment=name, **place_of(error))
+    disk.rename(path, closed_path(path.parent, name, events))
+    disk.sync_folder(path.parent)
+    return torn
+
+
+def _cut(disk: Disk, path: Path, size_bytes: int) -> None:
+    fd = disk.reopen(path)
+    try:
+        disk.truncate(fd, size_bytes)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)
+
+
+def _segment(folder: Path, file: str) -> Segment | None:
+    matched = _FILE.fullmatch(file)
+    if matched is None or (matched[6] is None) != (matched[7] == OPEN):
         return None
-    node, worker, epoch, sequence = matched.groups()
     return Segment(
-        path=path, name=path.stem, node=int(node, 16), worker=int(worker), epoch=int(epoch), sequence=int(sequence)
+        path=folder / file,
+        name=matched[1],
+        node=int(matched[2], 16),
+        worker=int(matched[3]),
+        epoch=int(matched[4]),
+        sequence=int(matched[5]),
+        events=None if matched[6] is None else int(matched[6]),
     )

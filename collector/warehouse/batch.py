@@ -4,7 +4,7 @@
     8    version, u16                     1
     10   length of the header, u32        at most MAX_HEADER_BYTES
     14   CRC32C, u32                      over bytes 0..13 and the header
-    18   header, JSON: {"node", "segments": [name, ...], "batches": [batch, ...]}
+    18   header, JSON: {"node", "table", "segments": [name, ...], "batches": [batch, ...]}
                  batch: {"name", "day", "events", "rows", "length", "crc"}
     ...  one body per batch, in that order: JSONCompactEachRow, its last line the marker row; crc is its CRC32C
 
@@ -29,9 +29,9 @@ import google_crc32c
 import orjson
 
 from collector.cell import MAX_DIMENSIONS, CellKey, Counters
-from collector.durable import write_durably
+from collector.disk import DISK, Disk
 from collector.errors import Corrupt
-from collector.warehouse.tables import DAY_S, MARKER
+from collector.warehouse.tables import DAY_S, HOT, TABLES, Table
 
 SUFFIX = ".batches"
 MAX_ROWS = 500_000  # a part of so many rows takes 1-2 s; insert_once.py makes sure that it stays one block
@@ -46,12 +46,13 @@ _PADDING = tuple(("",) * (MAX_DIMENSIONS - count) for count in range(MAX_DIMENSI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What one insert brings: `rows` cells of one node and day, made of `events` events, and the marker that says so.
+    """What one insert brings to `table`: `rows` cells of one node and day, made of `events` events, and their marker.
 
     Where the cells of a day fill several batches, the first one's marker tells all its events, the others none.
     """
 
     name: str
+    table: str
     node: int
     day: int
     events: int
@@ -60,12 +61,11 @@ class Batch:
     offset: int
     length: int
     crc: int
+    disk: Disk = DISK
 
     def body(self) -> bytes:
         """The bytes to insert; raises Corrupt if they are not what was written."""
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
-            body = file.read(self.length)
+        body = self.disk.read(self.path, self.offset, self.length)
         if len(body) != self.length or google_crc32c.value(body) != self.crc:
             raise Corrupt(f"batch {self.name} is damaged on disk")
         return body
@@ -81,12 +81,14 @@ class Frozen:
 
 
 def freeze(
+    disk: Disk,
     folder: Path,
     *,
     node: int,
     segments: list[str],
     days: Mapping[int, Mapping[CellKey, Counters]],
     events: Mapping[int, int],
+    table: Table = HOT,
 ) -> Frozen:
     """Write the cells of these segments, by day, to a file that survives any crash from here on. Raises OSError."""
     entries: list[dict[str, Any]] = []
@@ -96,7 +98,7 @@ def freeze(
         name = f"{segments[0]}.{datetime.fromtimestamp(day * DAY_S, UTC):%Y%m%d}"
         for number, rows in enumerate(_portions(node, days.get(day, {}))):
             part = f"{name}.{number}" if number else name
-            rows.append(_marker(node, day, part, unsaid, len(rows)))
+            rows.append(table.marker(node, day, part, events=unsaid, rows=len(rows)))
             body = b"\n".join(map(orjson.dumps, rows))
             crc = google_crc32c.value(body)
             entries.append(
@@ -104,34 +106,36 @@ def freeze(
             )
             bodies.append(body)
             unsaid = 0
-    header = orjson.dumps({"node": node, "segments": segments, "batches": entries})
+    header = orjson.dumps({"node": node, "table": table.name, "segments": segments, "batches": entries})
     prefix = _PREFIX.pack(_MAGIC, _VERSION, len(header))
     path = folder / (segments[0] + SUFFIX)
-    write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
-    return _frozen(path, header)
+    disk.write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
+    return _frozen(disk, path, header)
 
 
-def read_frozen(path: Path) -> Frozen:
+def read_frozen(disk: Disk, path: Path) -> Frozen:
     """A file of batches without its bodies; raises Corrupt if its header is not what freeze() wrote."""
-    with path.open("rb") as file:
-        start = file.read(_HEADER_AT)
-        if len(start) < _HEADER_AT:
-            raise Corrupt(f"frozen file {path.name} is cut short")
-        magic, version, length = _PREFIX.unpack_from(start)
-        if magic != _MAGIC or version != _VERSION or length > MAX_HEADER_BYTES:
-            raise Corrupt(f"frozen file {path.name} has no header")
-        header = file.read(length)
+    start = disk.read(path, 0, _HEADER_AT)
+    if len(start) < _HEADER_AT:
+        raise Corrupt(f"frozen file {path.name} is cut short")
+    magic, version, length = _PREFIX.unpack_from(start)
+    if magic != _MAGIC or version != _VERSION or length > MAX_HEADER_BYTES:
+        raise Corrupt(f"frozen file {path.name} has no header")
+    header = disk.read(path, _HEADER_AT, length)
     if google_crc32c.value(start[: _PREFIX.size] + header) != _CRC.unpack_from(start, _PREFIX.size)[0]:
         raise Corrupt(f"the header of frozen file {path.name} is damaged")
-    return _frozen(path, header)
+    return _frozen(disk, path, header)
 
 
-def _frozen(path: Path, header: bytes) -> Frozen:
+def _frozen(disk: Disk, path: Path, header: bytes) -> Frozen:
     said = orjson.loads(header)
+    table = said.get("table", HOT.name)  # files of the first version do not say it
+    if table not in TABLES:
+        raise Corrupt(f"frozen file {path.name} is for a table that is not declared")
     batches: list[Batch] = []
     offset = _HEADER_AT + len(header)
     for entry in said["batches"]:
-        batches.append(Batch(node=said["node"], path=path, offset=offset, **entry))
+        batches.append(Batch(node=said["node"], table=table, path=path, offset=offset, disk=disk, **entry))
         offset += entry["length"]
     return Frozen(path=path, segments=tuple(said["segments"]), batches=tuple(batches))
 
@@ -150,7 +154,3 @@ def _row(node: int, key: CellKey, counters: Counters) -> tuple[Any, ...]:
         *(node, report, property_id, bucket, *values, *_PADDING[len(values)], epoch),
         *(counters.events, counters.visitors, counters.networks, counters.firsts, counters.amount),
     )
-
-
-def _marker(node: int, day: int, name: str, events: int, rows: int) -> tuple[Any, ...]:
-    return (node, MARKER, "", day * DAY_S, name, "", "", 0, events, 0, 0, 0, rows)

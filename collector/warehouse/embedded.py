@@ -13,27 +13,25 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
 from collector.errors import Misconfigured, Unavailable
-
-QUERY_TIME_S = 10
-QUERY_MEMORY_BYTES = 1_000_000_000
-THREADS = 2
+from collector.warehouse.engine import FAILURES, QUERY_MEMORY_BYTES, QUERY_TIME_S, THREADS, away
 
 # In this order: nothing can be set any more after readonly.
 _READER_SETTINGS = {"max_execution_time": QUERY_TIME_S, "max_memory_usage": QUERY_MEMORY_BYTES, "readonly": 1}
 
 
 class Embedded:
-    """An open engine. Its clients may be made in any thread and are each used by one; leaving the block closes them."""
+    """An open engine (engine.py); leaving open_embedded's block closes it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._clients: list[Client] = []
+        self._clients: WeakSet[Client] = WeakSet()
 
     def writer(self) -> Client:
         """A client that may insert: the loader's."""
@@ -44,17 +42,25 @@ class Embedded:
         return self._client(_READER_SETTINGS)
 
     def _client(self, settings: dict[str, int]) -> Client:
-        client = clickhouse_connect.get_client(
-            interface="chdb",
-            path=str(self._folder),
-            settings={"session_timezone": "UTC", "max_threads": THREADS, **settings},
-        )
-        self._clients.append(client)
+        try:
+            client = clickhouse_connect.get_client(
+                interface="chdb",
+                path=str(self._folder),
+                settings={"session_timezone": "UTC", "max_threads": THREADS, **settings},
+            )
+        except ImportError:
+            raise Misconfigured(
+                "the embedded engine is not installed: install collector[embedded], or name a ClickHouse server"
+                " (COLLECTOR_CLICKHOUSE)"
+            ) from None
+        except FAILURES as error:
+            raise away("the embedded engine does not start", error) from error
+        self._clients.add(client)
         return client
 
     def cancel(self) -> None:
         """End running queries, so that their threads can be joined; inserts are let finish. From any thread."""
-        with suppress(Error):  # then they end by themselves: readers are bounded by QUERY_TIME_S
+        with suppress(Error, Unavailable):  # then they end by themselves: readers are bounded by QUERY_TIME_S
             self.writer().command("KILL QUERY WHERE query NOT LIKE 'KILL%' AND query NOT LIKE 'INSERT%' SYNC")
 
     def close(self) -> None:
@@ -78,10 +84,7 @@ def open_embedded(folder: Path) -> Iterator[Embedded]:
         except BlockingIOError:
             raise Misconfigured(f"another process has the database in {folder} open") from None
         engine = Embedded(folder)
-        try:
-            engine.writer()  # the first client starts the engine: here, and not in the thread that happens to ask first
-        except Error as error:
-            raise Unavailable("the embedded engine does not start") from error
+        _held = engine.writer()  # starts the engine here, not in the thread that happens to ask, and keeps it open
         try:
             yield engine
         finally:

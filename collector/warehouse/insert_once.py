@@ -1,16 +1,20 @@
-"""Brings a frozen batch into `hot` exactly once, whatever happens between asking and hearing.
+"""Brings a frozen batch into its table exactly once, whatever happens between asking and hearing.
 
 A success is not believed and a failure is not, either: the engine forgets parts it reported and keeps parts it denied
 (kill, full disk, reset connection: measured). What decides is the batch's marker row. It lies in the same block and
 partition as the batch's rows, so it is there exactly when they are: looked for before every attempt, in case an earlier
-one got through, and after it. Attempts carry fresh deduplication tokens: after a lost rename the same token drops the
-rows. Written rows, as the engine reports them, prove nothing and are not read.
+one got through, and after it. An attempt that may still run is ended first, or waited for: looked for too early, its
+marker would be missed. Attempts carry fresh deduplication tokens: after a lost rename the same token drops the rows.
+Written rows, as the engine reports them, prove nothing and are not read.
+
+clickhouse-connect repeats an insert by itself, under the same token, when a connection ends without an answer. It
+cannot repeat a stream, so a body is given as one. Were it repeated all the same, the table's window would drop it.
 """
 
 from __future__ import annotations
 
+import io
 import secrets
-from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -18,15 +22,15 @@ from clickhouse_connect.driver.exceptions import Error
 
 from collector.errors import Corrupt, Unavailable
 from collector.warehouse.batch import MAX_ROWS, Batch
-from collector.warehouse.parts import fresh_parts, set_broken_aside
-from collector.warehouse.tables import COLUMNS, DAY_S, HOT, MARKER
+from collector.warehouse.engine import FAILURES, away
+from collector.warehouse.parts import Part, detach_broken, drop_broken, fresh_parts
+from collector.warehouse.tables import DAY_S, TABLES
 
 _BLOCK_ROWS = 2 * MAX_ROWS  # more than any batch, so that no batch is cut
 _BLOCK_BYTES = 4 << 30
 
-_PINNED: dict[str, Any] = {
+PINNED: dict[str, Any] = {
     "async_insert": 0,
-    "wait_end_of_query": 1,
     # one block: not cut by rows or bytes, not parsed or written in parallel, and refused if it were two partitions
     "max_insert_block_size": _BLOCK_ROWS,
     "min_insert_block_size_rows": _BLOCK_ROWS,
@@ -39,6 +43,7 @@ _PINNED: dict[str, Any] = {
     "input_format_null_as_default": 0,
     "date_time_overflow_behavior": "throw",
 }
+"""Settings of every insert; writing.py looks whether they are in force."""
 
 # Errors about the rows themselves: the same bytes will be refused for ever. Anything else may pass.
 # CANNOT_PARSE_TEXT, NUMBER_OF_COLUMNS_DOESNT_MATCH, CANNOT_PARSE_ESCAPE_SEQUENCE, CANNOT_PARSE_QUOTED_STRING,
@@ -47,11 +52,9 @@ _PINNED: dict[str, Any] = {
 # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN, VIOLATED_CONSTRAINT
 _FOR_GOOD = frozenset({6, 20, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 469})
 
-_FIND_MARKER = f"""
-SELECT count(), sum(events), sum(amount) FROM {HOT}
-WHERE node = {{node:UInt64}} AND report = '{MARKER}' AND property = '' AND bucket = toDateTime({{day_s:UInt32}}, 'UTC')
-  AND d1 = {{name:String}}
-"""
+# SYNC waits until they are gone; one that cannot be ended is still there afterwards.
+_END_EARLIER = "KILL QUERY WHERE startsWith(query_id, {prefix:String}) SYNC"
+_COUNT_EARLIER = "SELECT count() FROM system.processes WHERE startsWith(query_id, {prefix:String})"
 
 
 class NotInsertable(Exception):
@@ -63,49 +66,78 @@ class NotInsertable(Exception):
 
 
 def insert_once(client: Client, batch: Batch) -> bool:
-    """Return once the batch is in `hot`, verified by its marker; True if this call brought it there.
+    """Return once the batch is in its table, verified by its marker; True if this call brought it there.
 
     Raises Unavailable (try again later), NotInsertable (set it aside) or Corrupt: the bytes are damaged, or a marker of
     this name tells other counts. Then nothing may be inserted or deleted before somebody has looked.
     """
+    _end_earlier(client, batch)
     known = fresh_parts(client, batch)
     if _is_whole_there(client, batch, known):
         return False
-    refusal: Error | OSError | None = None
+    refusal: Exception | None = None
     body = batch.body()
     token = secrets.token_hex(16)
-    settings = {**_PINNED, "insert_deduplication_token": token, "query_id": f"{batch.name}-{token}"}
+    settings = PINNED | {
+        "wait_end_of_query": 1,
+        "insert_deduplication_token": token,
+        "query_id": f"{_prefix(batch)}{token}",
+    }
+    columns = list(TABLES[batch.table].columns)
     try:
-        client.raw_insert(HOT, COLUMNS, body, settings=settings, fmt="JSONCompactEachRow")
-    except (Error, OSError) as error:  # OSError: the embedded engine's client writes the body to a file first
+        client.raw_insert(batch.table, columns, io.BytesIO(body), settings=settings, fmt="JSONCompactEachRow")
+    except FAILURES as error:
         refusal = error
-    written = {name: path for name, path in fresh_parts(client, batch).items() if name not in known}
-    set_broken_aside(client, written)
+        _end_earlier(client, batch)
+    drop_broken(client, batch, fresh_parts(client, batch) - known)
     if _is_there(client, batch):
         return True
     if isinstance(refusal, Error) and refusal.code in _FOR_GOOD:
         raise NotInsertable(batch.name, refusal.code) from refusal
-    raise Unavailable(f"batch {batch.name} is not in the database") from refusal
+    raise away(f"batch {batch.name} is not in the database", refusal) from refusal
 
 
-def _is_whole_there(client: Client, batch: Batch, parts: dict[str, Path]) -> bool:
-    """Whether an earlier attempt brought the batch, and into a part that a new start of the engine will find whole."""
+def _prefix(batch: Batch) -> str:
+    """What the query_id of every attempt at a batch begins with, and of no other batch's."""
+    return f"{batch.name}-"
+
+
+def _end_earlier(client: Client, batch: Batch) -> None:
+    """End or wait for every earlier attempt; raises Unavailable if one cannot be ended."""
+    parameters = {"prefix": _prefix(batch)}
     try:
-        found = _is_there(client, batch)
-    except Unavailable:  # the part that is broken may be what nobody can read the marker in
-        if not set_broken_aside(client, parts):
+        client.command(_END_EARLIER, parameters=parameters)
+        still = client.command(_COUNT_EARLIER, parameters=parameters)
+    except FAILURES as error:
+        raise away("the database cannot be asked for running inserts", error) from error
+    if still != 0:
+        raise Unavailable(f"an earlier insert of batch {batch.name} still runs")
+
+
+def _is_whole_there(client: Client, batch: Batch, parts: set[Part]) -> bool:
+    """Whether an earlier attempt brought the batch, into a part that a new start of the engine will find whole, too."""
+    try:
+        if not _is_there(client, batch):
+            return False
+    except Unavailable:  # what is broken may be why the marker cannot be asked for
+        if not detach_broken(client, batch, parts):
             raise
-        return _is_there(client, batch)
-    return found and (not set_broken_aside(client, parts) or _is_there(client, batch))
+    else:
+        if not detach_broken(client, batch, parts):
+            return True
+    return _is_there(client, batch)
 
 
 def _is_there(client: Client, batch: Batch) -> bool:
     """Whether the batch's marker is found; raises Corrupt if it tells other counts than the batch."""
     parameters = {"node": batch.node, "day_s": batch.day * DAY_S, "name": batch.name}
     try:
-        found, events, rows = client.query(_FIND_MARKER, parameters=parameters).result_rows[0]
-    except Error as error:
-        raise Unavailable("the database cannot be asked for a marker") from error
-    if found and (events, rows) != (batch.events, batch.rows):
-        raise Corrupt(f"the marker of batch {batch.name} tells {events} events in {rows} rows")
+        rows = client.query(TABLES[batch.table].find_marker, parameters=parameters).result_rows
+    except FAILURES as error:
+        raise away("the database cannot be asked for a marker", error) from error
+    if len(rows) != 1:
+        raise Unavailable("the database gave no answer about a marker")
+    found, events, brought = rows[0]
+    if found and (events, brought) != (batch.events, batch.rows):
+        raise Corrupt(f"the marker of batch {batch.name} tells {events} events in {brought} rows")
     return bool(found)

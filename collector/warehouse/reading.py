@@ -9,14 +9,14 @@ both ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import Error
 
 from collector.catalogue.reports import Report
 from collector.cell import Counters
-from collector.errors import Unavailable
+from collector.warehouse.engine import FAILURES, Engine, away
 from collector.warehouse.tables import COUNTERS, DAY_S, DIMENSIONS, HOT, MARKER
 
 
@@ -52,7 +52,7 @@ SELECT day, node, report, epoch, max(cell_networks), sum(cell_firsts)
 FROM (
     SELECT intDiv(toUnixTimestamp(bucket), {DAY_S}) AS day, node, report, epoch,
            sum(networks) AS cell_networks, sum(firsts) AS cell_firsts
-    FROM {HOT}
+    FROM {HOT.name}
     WHERE report != '{MARKER}' AND property = {{property:String}} AND {_RANGE}
     GROUP BY day, node, report, epoch, {", ".join(DIMENSIONS)}
 )
@@ -66,7 +66,7 @@ def cells_statement(report: Report) -> str:
     key = ", ".join(("bucket", *DIMENSIONS[: len(report.by)], "node", "epoch"))
     return f"""
 SELECT toUnixTimestamp(bucket), {key.removeprefix("bucket, ")}, {_SUMS}
-FROM {HOT}
+FROM {HOT.name}
 WHERE report = {{report:String}} AND property = {{property:String}} AND {_RANGE}
 GROUP BY {key}
 ORDER BY {key}
@@ -74,10 +74,14 @@ ORDER BY {key}
 
 
 class Reading:
-    """Asks the database. Has a client of its own, which one thread uses; every method raises Unavailable."""
+    """Asks the database; used by one thread, connects when asked, and again after every failure.
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    Every method raises Unavailable.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._client: Client | None = None
 
     def cells(self, report: Report, property_id: str, from_day: int, to_day: int) -> list[Row]:
         """The report's cells of a property, one row per cell, node and epoch, in the order of their keys."""
@@ -96,7 +100,11 @@ class Reading:
         self, statement: str, property_id: str, from_day: int, to_day: int, **more: str
     ) -> Sequence[Sequence[Any]]:
         bound = {"property": property_id, "from_s": from_day * DAY_S, "until_s": (to_day + 1) * DAY_S, **more}
+        client = self._client = self._client or self._engine.reader()
         try:
-            return self._client.query(statement, parameters=bound).result_rows
-        except Error as error:
-            raise Unavailable("the database does not answer") from error
+            return client.query(statement, parameters=bound).result_rows
+        except FAILURES as error:
+            self._client = None
+            with suppress(*FAILURES):
+                client.close()
+            raise away("the database does not answer", error) from error

@@ -17,10 +17,11 @@ _INSERT_ONCE = Path("collector/warehouse/insert_once.py")
 # The engine's deduplication is trusted: every attempt has the same token, and no marker is looked for.
 _TOKEN_ONLY = """
 def insert_once(client, batch):
-    settings = {**_PINNED, "insert_deduplication_token": batch.name}
+    settings = {**PINNED, "insert_deduplication_token": batch.name}
+    columns = list(TABLES[batch.table].columns)
     try:
-        client.raw_insert(HOT, COLUMNS, batch.body(), settings=settings, fmt="JSONCompactEachRow")
-    except (Error, OSError) as error:
+        client.raw_insert(batch.table, columns, batch.body(), settings=settings, fmt="JSONCompactEachRow")
+    except FAILURES as error:
         raise Unavailable("try again") from error
     return True
 """
@@ -37,7 +38,11 @@ def insert_once(client, batch):
 
 # Markers are looked for, but not what lies on disk behind them: what the engine remembers is taken for what it wrote.
 _MEMORY_IS_ENOUGH = """
-def set_broken_aside(client, parts):
+def drop_broken(client, batch, parts):
+    pass
+
+
+def detach_broken(client, batch, parts):
     return False
 """
 

@@ -5,6 +5,7 @@ It knows for every group what was acknowledged, what refused, and what neither, 
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -15,11 +16,11 @@ from typing import Any
 
 import orjson
 
-from collector.spool.segment import OPEN
 from tests.durability.chain import APPENDS, NODE, events_of, pages_of
 from tests.loading import Place
 
 ANSWER_S = 60.0
+DEAD_EPOCH = 1_000_000  # of the dead worker's segments: they come after those of the chain every time
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -52,8 +53,9 @@ class Driven:
         here.settimeout(ANSWER_S)
         with there:
             command = [sys.executable, "-m", "tests.durability.chain", str(self.data), str(self.starts)]
+            environment = os.environ | {"PYTHONHASHSEED": "0"}  # sets are walked in the same order every time
             self._process = subprocess.Popen(
-                [*command, str(there.fileno())], cwd=self._package, pass_fds=[there.fileno()]
+                [*command, str(there.fileno())], cwd=self._package, pass_fds=[there.fileno()], env=environment
             )
         self._socket = here
         self._lines = here.makefile("rwb")
@@ -75,7 +77,7 @@ class Driven:
         group = Group(len(self.groups))
         self.groups.append(group)
         events = events_of(group.number, "dead")
-        path = self._place.write([(event, 0) for event in events], worker=1, suffix=OPEN)
+        path = self._place.write([(event, 0) for event in events], worker=1, epoch=DEAD_EPOCH, closed=False)
         with path.open("ab") as file:
             file.write(b"CLF1 torn")
         group.acknowledged.update(pages_of(events))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,12 +22,13 @@ from typing import NamedTuple
 
 from tests.durability.chain import NODE
 from tests.durability.driven import CHECKOUT, Driven, Group
-from tests.durability.outcome import Outcome
-from tests.durability.tracing import CALLS, FAULTS, Call, Strace, changes
-from tests.loading import DAY
+from tests.durability.outcome import NotHereError, Outcome
+from tests.durability.tracing import CALLS, FAULTS, Call, Strace, changes, path_in
+from tests.loading import DAY, IDS
 
 ATTEMPTS = 12  # at a point that was not met: the engine's threads share the work out differently every time
-STAGES = ("append", "rotate", "recover", "freeze", "insert", "delete")
+LEAST_POINTS = 100  # there are 134: a trace with much fewer has not seen the way
+STAGES = ("append", "rotate", "recover", "remember", "freeze", "insert", "delete")
 
 _PART = re.compile(rf"(tmp_insert_)?(\d{{8}})-{NODE}_(\d+)_\3_")
 _NAMELESS = re.compile(r"(tmp_insert_)?<([01])>_")
@@ -68,18 +70,21 @@ class Found:
     wrong: list[tuple[Point, int, int]] = field(default_factory=list)
 
 
-def killed_at_every_syscall(folder: Path, rounds: int, seed: int) -> Outcome:
-    """SIGKILL before `rounds` of the calls, or before all of them if it is 0."""
+KILLED, IO_ERROR, NO_SPACE = (f"{fault} at a syscall" for fault in ("SIGKILL", "EIO", "ENOSPC"))
+
+
+def killed(folder: Path, rounds: int, seed: int) -> Outcome:
+    """SIGKILL before so many of the calls, or before all there are."""
     return Injection(folder, "SIGKILL").outcome(rounds, seed)
 
 
-def io_error_at_every_syscall(folder: Path, rounds: int, seed: int) -> Outcome:
-    """EIO instead of `rounds` of the calls, or of all of them if it is 0."""
+def io_error(folder: Path, rounds: int, seed: int) -> Outcome:
+    """EIO instead of so many of the calls, or of all there are."""
     return Injection(folder, "EIO").outcome(rounds, seed)
 
 
-def no_space_at_every_syscall(folder: Path, rounds: int, seed: int) -> Outcome:
-    """ENOSPC instead of `rounds` of the calls, or of all of them if it is 0."""
+def no_space(folder: Path, rounds: int, seed: int) -> Outcome:
+    """ENOSPC instead of so many of the calls, or of all there are."""
     return Injection(folder, "ENOSPC").outcome(rounds, seed)
 
 
@@ -87,7 +92,8 @@ class Injection:
     """One fault, played on one DATA below `folder`; `package` is where the collector is imported from (controls.py)."""
 
     def __init__(self, folder: Path, fault: str, package: Path = CHECKOUT) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.which("strace") is None:
+            raise NotHereError("strace")
         self._data = folder.resolve() / "data"
         self._log = folder / "strace.log"
         self._fault = fault
@@ -95,10 +101,13 @@ class Injection:
         self.found = Found()
 
     def outcome(self, rounds: int, seed: int, only: str = "") -> Outcome:
-        """Hit so many points, or all; with `only`, those whose name has it."""
+        """Hit so many points, or all there are; with `only`, of those whose name has it."""
         found = self.found
         try:
-            found.points = sampled([point for point in self.points() if only in point.name], rounds, seed)
+            points = self.points()
+            assert len(points) >= LEAST_POINTS, f"only {len(points)} calls were seen"
+            assert {point.stage for point in points} == set(STAGES), "a stage of the way was not seen"
+            found.points = sampled([point for point in points if only in point.name], rounds, seed)
             for point in found.points:
                 self.hit(point)
             lost, doubled = self._in_the_end()
@@ -156,13 +165,22 @@ class Injection:
         with Strace(self._chain.pid, self._log, *options, all_threads=not call.own) as strace:
             settled = self._chain.run(group)
             strace.ended = settled is None
+        met = self._is_met(point, strace.lines())
+        if settled is False:  # a segment that could not be closed is closed when the next events come
+            settled = self._chain.run(self._chain.prepare())
         if settled:
-            return any("(INJECTED)" in line for line in strace.lines())
+            return met
         code = self._chain.stop()
         if self._fault != "SIGKILL":
             self.found.restarted.append(f"{point.name} ({'waits' if settled is not None else code})")
         assert self._chain.start(), "what waits on disk waits after a new start, too"
-        return True
+        return met
+
+    def _is_met(self, point: Point, lines: list[str]) -> bool:
+        """Whether the call that was hit is the one that was meant."""
+        hits = [line for line in lines if line.endswith(("(INJECTED)", "= ?"))]
+        paths = [path for hit in hits if (path := path_in(hit, f"{self._data}/"))]
+        return _said(point.call.path) in map(_said, paths)
 
     def _whole_group(self) -> Parts:
         """Send a group through without a fault; the numbers of its last part, before and after it got its name."""
@@ -190,12 +208,16 @@ def named(calls: list[Call], group: Group, data: Path) -> list[Point]:
         path = call.path.removeprefix(f"{data}/")
         while stage + 1 < len(STAGES) and _begins(STAGES[stage + 1], call.name, path):
             stage += 1
-        for pattern, said in _NOT_SAID:
-            path = pattern.sub(said, path)
-        name = f"{call.name} {path}"
+        name = f"{call.name} {_said(path)}"
         times[name] += 1
         points.append(Point(STAGES[stage], f"{name} #{times[name]}", call, _PART.sub(_nameless(days), call.path)))
     return points
+
+
+def _said(path: str) -> str:
+    for pattern, said in _NOT_SAID:
+        path = pattern.sub(said, path)
+    return path
 
 
 def _nameless(days: list[str]) -> Callable[[re.Match[str]], str]:
@@ -230,6 +252,8 @@ def _begins(stage: str, call: str, path: str) -> bool:
             return call.startswith("rename") and path.startswith("spool/w0/")
         case "recover":
             return path.startswith("spool/w1/")
+        case "remember":
+            return path.startswith(IDS)
         case "freeze":
             return path.startswith("frozen/")
         case "insert":
@@ -239,9 +263,7 @@ def _begins(stage: str, call: str, path: str) -> bool:
 
 
 def sampled(points: list[Point], rounds: int, seed: int) -> list[Point]:
-    """So many points, some of every stage, by `seed`, in the order of the chain; all of them if `rounds` is 0."""
-    if not rounds or rounds >= len(points):
-        return points
+    """So many points, or all there are: some of every stage, by `seed`, in the order of the chain."""
     shuffled = random.Random(seed).sample(points, len(points))
     turn: Counter[str] = Counter()
     ranked = []

@@ -74,6 +74,11 @@ def changes(lines: list[str], pid: int, folder: Path) -> list[Call]:
     return list(_changes(lines, pid, f"{folder}/"))
 
 
+def path_in(line: str, folder: str) -> str | None:
+    """The first path below `folder` (which ends in a slash) in a line of a trace."""
+    return next((path for found in _PATH.findall(line) if (path := found[0] or found[1]).startswith(folder)), None)
+
+
 def _changes(lines: list[str], pid: int, folder: str) -> Iterator[Call]:
     of_thread: Counter[tuple[str, str]] = Counter()
     on_path: Counter[tuple[str, str]] = Counter()
@@ -83,7 +88,7 @@ def _changes(lines: list[str], pid: int, folder: str) -> Iterator[Call]:
             continue
         thread, name, rest = matched.groups()
         of_thread[thread, name] += 1
-        path = next((path for found in _PATH.findall(rest) if (path := found[0] or found[1]).startswith(folder)), None)
+        path = path_in(rest, folder)
         if path is None or " = -1 " in rest or (name in ("open", "openat") and "O_CREAT" not in rest):
             continue
         on_path[name, path] += 1

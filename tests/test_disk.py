@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.durable import write_durably
+from collector.disk import DISK
 
 
 def test_bytes_are_synced_before_the_name_and_the_name_before_the_return(
@@ -26,8 +26,9 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_the_return(
         return renamed(path, target)
 
     monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "fdatasync", fsync)
     monkeypatch.setattr(Path, "rename", rename)
-    write_durably(tmp_path / "state", b"new")
+    DISK.write_durably(tmp_path / "state", b"new")
     assert done == ["file", "rename", "folder"]
     assert (tmp_path / "state").read_bytes() == b"new"
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o600

@@ -1,0 +1,151 @@
+"""One worker's segments, written one after the other: the synchronous half of the spool. One thread uses it.
+
+    append -> in the open segment, durable -> ... -> rotate -> closed, the loader's
+
+A write or sync that fails is never tried again. The segment is cut where its last whole frame ended and given up, and
+the next append begins another. Where even the cut fails nobody knows whether the group is on disk: InDoubt. Segments
+that were given up are closed as after a crash (segment.recover_one), now or as soon as the disk allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from collector.disk import Disk
+from collector.errors import InDoubt, Unavailable
+from collector.log import log, place_of
+from collector.spool.frame import Record, encode
+from collector.spool.segment import OPEN, closed_path, recover_one
+
+MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+
+
+class Appender:
+    """Writes the segments of one folder, which this process owns."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        folder: Path,
+        *,
+        digest: str,
+        next_name: Callable[[], str],
+        segment_s: float,
+        segment_bytes: int = MAX_SEGMENT_BYTES,
+    ) -> None:
+        self._disk = disk
+        self._folder = folder
+        self._digest = bytes.fromhex(digest)
+        self._next_name = next_name
+        self._segment_s = segment_s
+        self._segment_bytes = segment_bytes
+        self._open: _OpenSegment | None = None
+        self._given_up: list[Path] = []
+
+    def append(self, records: list[Record]) -> None:
+        """Make records durable, all or none; raises Unavailable if none will count, InDoubt if that is not known."""
+        self._tidy()
+        try:
+            if self._open is None:
+                self._open = self._begin()
+            self._open.append(self._digest, records)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are answered and the thread goes on
+            log.error("the spool cannot be written", **place_of(error))
+            raise self._failed() from None
+        if self._open.size_bytes >= self._segment_bytes or not self.seconds_left():
+            self.rotate()
+
+    def seconds_left(self) -> float | None:
+        """Until the open segment is due to be closed; None if there is none."""
+        return self._open.seconds_left() if self._open else None
+
+    def rotate(self) -> None:
+        """Close the open segment, if there is one: from here on it is the loader's."""
+        segment, self._open = self._open, None
+        if segment is None:
+            return
+        try:
+            segment.close()
+        except OSError as error:
+            log.error("a segment cannot be closed now", segment=segment.name, **place_of(error))
+            self._given_up.append(segment.path)
+
+    def _begin(self) -> _OpenSegment:
+        name = self._next_name()
+        path = self._folder / (name + OPEN)
+        fd = self._disk.create(path)
+        try:
+            self._disk.sync_folder(self._folder)
+        except OSError:
+            self._disk.close(fd)
+            self._given_up.append(path)
+            raise
+        return _OpenSegment(self._disk, path, name, fd, time.monotonic() + self._segment_s)
+
+    def _failed(self) -> Unavailable | InDoubt:
+        """Give the open segment up; what to tell those whose records failed."""
+        segment, self._open = self._open, None
+        if segment is None:
+            return Unavailable("the spool cannot be written")
+        cut = segment.cut()
+        segment.leave()
+        self._given_up.append(segment.path)
+        self._tidy()
+        return Unavailable("the spool cannot be written") if cut else InDoubt("what was written may come back")
+
+    def _tidy(self) -> None:
+        """Close what was given up, if the disk lets us now."""
+        while self._given_up:
+            try:
+                recover_one(self._disk, self._given_up[-1])
+            except FileNotFoundError:  # the rename before was done, and only its sync failed
+                pass
+            except OSError:
+                return
+            self._given_up.pop()
+
+
+class _OpenSegment:
+    """The segment being written. Every append is durable when it returns."""
+
+    def __init__(self, disk: Disk, path: Path, name: str, fd: int, close_at_s: float) -> None:
+        self.path = path
+        self.name = name
+        self.size_bytes = 0
+        self._events = 0
+        self._disk = disk
+        self._fd = fd
+        self._close_at_s = close_at_s
+
+    def seconds_left(self) -> float:
+        return max(0.0, self._close_at_s - time.monotonic())
+
+    def append(self, digest: bytes, records: list[Record]) -> None:
+        frame = encode(self.name, self._events, digest, records)
+        self._disk.append(self._fd, frame)
+        self._disk.sync(self._fd)
+        self.size_bytes += len(frame)
+        self._events += len(records)
+
+    def cut(self) -> bool:
+        """Take away what a failed append left behind; whether that is sure."""
+        try:
+            self._disk.truncate(self._fd, self.size_bytes)
+            self._disk.sync(self._fd)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Hand the segment to the loader; raises OSError if it may be found open after a crash."""
+        self.leave()
+        self._disk.rename(self.path, closed_path(self.path.parent, self.name, self._events))
+        self._disk.sync_folder(self.path.parent)
+
+    def leave(self) -> None:
+        """Write no more; the file stays as it is."""
+        with suppress(OSError):
+            self._disk.close(self._fd)

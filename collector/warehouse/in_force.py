@@ -1,0 +1,109 @@
+"""Whether the database is as this version needs it: the tables, what every insert sets, and parts that were put aside.
+
+Asked on first contact and after every time the engine was away. A table that is not there is made, one that is
+different is never touched: it is named with what differs. MergeTree settings that are not written in the table do not
+count, for a server's defaults may change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import Error, ProgrammingError
+
+from collector.errors import Misconfigured
+from collector.warehouse.tables import TABLES, Table
+
+# UNKNOWN_SETTING, READONLY, SETTING_CONSTRAINT_VIOLATION
+_NOT_SETTABLE = frozenset({115, 164, 452})
+
+_ONE_TABLE = "database = currentDatabase() AND table = {table:String}"
+_LIKE = f"""
+SELECT engine_full, partition_key, sorting_key, primary_key FROM system.tables
+WHERE {_ONE_TABLE.replace("table =", "name =")}
+"""
+_COLUMNS = f"SELECT name, type FROM system.columns WHERE {_ONE_TABLE}"
+_SETTINGS = "SELECT name, value FROM system.settings WHERE name IN {names:Array(String)}"
+_DETACHED = """
+SELECT ifNull(reason, '') AS why, count() FROM system.detached_parts
+WHERE database = currentDatabase() AND table IN {tables:Array(String)}
+GROUP BY why ORDER BY why
+"""
+
+
+def make_tables(client: Client) -> None:
+    """Make the tables that are not there; raises Misconfigured naming what of one differs."""
+    for table in TABLES.values():
+        if _found(client, table) is None:
+            client.command(table.ddl)
+        differences = list(_differences(client, table))
+        if differences:
+            raise Misconfigured(
+                f"the table {table.name} in the database is not as this version needs it: {'; '.join(differences)}."
+                " Rename it, or name another database."
+            )
+
+
+def check_insert_settings(client: Client, pinned: Mapping[str, Any]) -> None:
+    """Raise Misconfigured unless these settings, sent as an insert sends them, are in force."""
+    try:
+        rows = client.query(_SETTINGS, parameters={"names": list(pinned)}, settings=dict(pinned)).result_rows
+    except ProgrammingError:  # the client's own: the user has one of them fixed to something else
+        raise Misconfigured(_not_allowed([name for name in pinned if _is_fixed(client, name)])) from None
+    except Error as error:
+        if error.code in _NOT_SETTABLE:
+            raise Misconfigured(_not_allowed(list(pinned))) from None
+        raise
+    in_force = {str(name): str(value) for name, value in rows}
+    wrong = [name for name, value in pinned.items() if in_force.get(name) != str(value)]
+    if wrong:
+        raise Misconfigured(_not_allowed(wrong))
+
+
+def detached_parts(client: Client) -> tuple[int, list[str]]:
+    """How many parts of our tables the engine or somebody has put aside, and the reasons it gives."""
+    rows = client.query(_DETACHED, parameters={"tables": list(TABLES)}).result_rows
+    return sum(int(count) for _, count in rows), [str(reason) for reason, _ in rows]
+
+
+def _found(client: Client, table: Table) -> tuple[str, ...] | None:
+    """How the table is in the database; None if it is not there."""
+    rows = client.query(_LIKE, parameters={"table": table.name}).result_rows
+    return tuple(map(str, rows[0])) if rows else None
+
+
+def _differences(client: Client, table: Table) -> Iterator[str]:
+    """What of the table in the database is not as declared, each as a part of a sentence."""
+    definition, partition_by, order_by, primary_key = _found(client, table) or ("", "", "", "")
+    definition, _, settings = definition.partition(" SETTINGS ")
+    engine = re.split(" PARTITION BY | PRIMARY KEY | ORDER BY ", definition)[0]
+    given = dict(setting.partition(" = ")[::2] for setting in settings.split(", "))
+    rows = client.query(_COLUMNS, parameters={"table": table.name}).result_rows
+    types = {str(name): str(kind) for name, kind in rows}
+    found = {"engine": engine, "partition key": partition_by, "order": order_by, "primary key": primary_key}
+    found |= {f"setting {name}": given.get(name, "") for name in table.settings}
+    found |= {f"column {name}": kind for name, kind in types.items()}
+    wanted = {"engine": table.engine, "partition key": table.partition_by}
+    wanted |= {"order": table.order_by, "primary key": table.order_by}
+    wanted |= {f"setting {name}": str(value) for name, value in table.settings.items()}
+    wanted |= {f"column {name}": kind for name, (kind, _) in table.columns.items()}
+    for what in found | wanted:
+        if found.get(what, "") != wanted.get(what, ""):
+            yield f"{what} is {found.get(what) or 'absent'}, and must be {wanted.get(what) or 'absent'}"
+    if " TTL " in definition:
+        yield "it has a TTL, and must have none"
+
+
+def _is_fixed(client: Client, name: str) -> bool:
+    known = client.server_settings.get(name)
+    return known is not None and bool(known.readonly)
+
+
+def _not_allowed(names: list[str]) -> str:
+    return (
+        f"the database does not let an insert set: {', '.join(names)}. Let the collector's user change them"
+        " (its settings profile), or use a newer ClickHouse."
+    )

@@ -1,0 +1,88 @@
+"""The loader's way into the database: connects when there is something to write, and again after every failure.
+
+On contact it makes the tables, asserts that tables and insert settings are what exactly-once rests on (in_force.py),
+and looks for detached parts: counts that the engine has put aside and answers no longer hold. Used by one thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from clickhouse_connect.driver.client import Client
+
+from collector.errors import Unavailable
+from collector.log import log
+from collector.warehouse.batch import Batch
+from collector.warehouse.engine import FAILURES, Engine, away
+from collector.warehouse.in_force import check_insert_settings, detached_parts, make_tables
+from collector.warehouse.insert_once import PINNED, insert_once
+
+LOOK_EVERY_S = 3600.0
+
+
+class Writing:
+    """Brings batches into the database of one engine.
+
+    detached  is told how many parts lie detached, on contact and about hourly
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        detached: Callable[[int], None] = lambda _: None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._detached = detached
+        self._now = now
+        self._client: Client | None = None
+        self._looked = 0.0
+
+    def insert_once(self, batch: Batch) -> bool:
+        """Return once the batch is in its table, verified; True if this call brought it there (insert_once.py).
+
+        Raises Unavailable, NotInsertable, Corrupt, and Misconfigured if the database is not as it must be.
+        """
+        client = self._connected()
+        try:
+            inserted = insert_once(client, batch)
+        except Unavailable:
+            self.disconnect()
+            raise
+        if self._now() - self._looked >= LOOK_EVERY_S:
+            with suppress(*FAILURES):  # the batch is there: what could not be looked at now is looked at next time
+                self._look_for_detached(client)
+        return inserted
+
+    def connect(self) -> None:
+        """Make sure now that the database is there and as it must be; raises Unavailable or Misconfigured."""
+        self._connected()
+
+    def disconnect(self) -> None:
+        """Begin anew with the next batch."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            with suppress(*FAILURES):
+                client.close()
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            client = self._engine.writer()
+            try:
+                make_tables(client)
+                check_insert_settings(client, PINNED)
+                self._look_for_detached(client)
+            except FAILURES as error:
+                raise away("the database cannot be used", error) from error
+            self._client = client
+        return self._client
+
+    def _look_for_detached(self, client: Client) -> None:
+        parts, reasons = detached_parts(client)
+        self._looked = self._now()
+        self._detached(parts)
+        if parts:
+            log.critical("parts of the database are detached: answers lack what they count", parts=parts, why=reasons)

@@ -1,0 +1,178 @@
+"""Where the objects of an ingest worker meet: the public port, reduction, marks, and its own directory of the spool.
+
+Everything that takes time is made before a worker says that it is ready and begins to wait for its directory: whoever
+served in its place until then goes on until that moment. Nothing here decides anything; assembly.py runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from collector.catalogue.declarations import Declarations, read_declarations
+from collector.catalogue.kinds import Kinds
+from collector.clock import Clock
+from collector.count.filter import DAY_S, SharedMemory
+from collector.count.marks import Marks
+from collector.disk import DISK
+from collector.door.caller import Callers
+from collector.door.receive import Receiver
+from collector.door.server import Door
+from collector.door.tally import Tally
+from collector.errors import Code
+from collector.inherited import Inherited
+from collector.loader import FROZEN
+from collector.log import log, loop_exception_handler
+from collector.metrics import Metrics
+from collector.reduce.platform import Platforms
+from collector.reduce.reducer import Reducer
+from collector.reduce.region import Region
+from collector.reduce.sender import Senders
+from collector.settings import Settings
+from collector.spool.appender import Appender
+from collector.spool.room import Room
+from collector.spool.segment import Life, recover, segment_name, worker_folder
+from collector.spool.writer import SpoolWriter, keep_layout
+
+SPOOL = "spool"
+MB = 1_000_000
+UPKEEP_EVERY_S = 30.0
+OWNED_POLL_S = 0.005  # a place is empty so long at most while its directory changes hands
+OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
+_GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
+
+
+class _Judging(NamedTuple):
+    """What a worker asks about an event, and what takes longest to make."""
+
+    kinds: Kinds
+    reducer: Reducer
+
+
+async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
+    """An ingest worker: the public port, reduction, marks, and its own directory of the spool.
+
+    Everything that takes time is made before it says that it is ready: then the one before it in its place is told to
+    end, and gives the directory away once all it accepted is answered.
+    """
+    stop = stop_signal()
+    declarations = read_declarations()
+    memory = SharedMemory(inherited.memory_fd)
+    folder = worker_folder(settings.data / SPOOL, inherited.worker)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    metrics = Metrics(declarations.kinds, Code)
+    marks = Marks(declarations.layouts, memory)
+    judging = _judging(settings, declarations)
+    gc.collect()
+    gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
+    inherited.say_ready()
+    async with _owned_unless(stop, folder) as is_owned:
+        if not is_owned:
+            return
+        if cut := recover(DISK, folder):
+            log.warning("torn write cut", worker=inherited.worker, bytes=cut)
+        metrics.epoch(memory.epoch)
+        spool = _spool(settings, inherited, declarations, memory, metrics)
+        door = _door(settings, judging, marks, spool, clock, metrics)
+        await door.open(inherited.listener())
+        upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
+        log.info("accepting events", worker=inherited.worker)
+        await stop.wait()
+        upkeep.cancel()
+        await door.close()
+        spool.close()
+
+
+@asynccontextmanager
+async def _owned_unless(stop: asyncio.Event, folder: Path) -> AsyncIterator[bool]:
+    """Own a worker's directory for the block, as soon as it is free; False if told to stop before."""
+    while not stop.is_set():
+        with DISK.owned(folder, wait=False) as is_owned:
+            if is_owned:
+                yield True
+                return
+        await asyncio.sleep(OWNED_POLL_S)
+    yield False
+
+
+def _spool(
+    settings: Settings, inherited: Inherited, declarations: Declarations, memory: SharedMemory, metrics: Metrics
+) -> SpoolWriter:
+    spool = settings.data / SPOOL
+    life = Life(int(inherited.node, 16), memory.epoch)
+    keep_layout(DISK, spool, declarations.layouts, declarations.digest)
+    appender = Appender(
+        DISK,
+        worker_folder(spool, inherited.worker),
+        digest=declarations.digest,
+        next_name=lambda: segment_name(life, inherited.worker, memory.next_sequence(inherited.worker)),
+        segment_s=settings.segment_s,
+        segment_bytes=int(settings.segment_mb * MB),
+    )
+    room = Room(DISK, spool, settings.data / FROZEN, int(settings.spool_mb * MB))
+    return SpoolWriter(appender, room, metrics.spooled)
+
+
+def _door(
+    settings: Settings, judging: _Judging, marks: Marks, spool: SpoolWriter, clock: Clock, metrics: Metrics
+) -> Door:
+    tally = Tally(metrics)
+    receiver = Receiver(
+        callers=Callers(settings.trusted_proxies, settings.forwarded_header),
+        kinds=judging.kinds,
+        reducer=judging.reducer,
+        marks=marks,
+        spool=spool,
+        clock=clock,
+        tally=tally,
+    )
+    return Door(
+        receiver, settings.registry, tally, public_hosts=settings.public_hosts, keepalive_s=settings.keepalive_s
+    )
+
+
+def _judging(settings: Settings, declarations: Declarations) -> _Judging:
+    platforms = Platforms()
+    platforms.warm()
+    region = region_of(settings)
+    if region.age_days is not None and region.age_days > OLD_DAYS:
+        log.warning("the country database is old", days=region.age_days)
+    reducer = Reducer(declarations, settings.registry, Senders(region, platforms))
+    return _Judging(Kinds(declarations, settings.registry), reducer)
+
+
+def rehearse(settings: Settings) -> None:
+    """Make what takes a worker longest, for nothing; raises Misconfigured if it cannot be made."""
+    _judging(settings, read_declarations())
+
+
+def region_of(settings: Settings) -> Region:
+    """The countries of these settings' database, opened; raises Misconfigured if it cannot be used."""
+    return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
+
+
+async def _keep_up(marks: Marks, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
+    """Let go of what belongs to a dead key, and show how full the filters are."""
+    while True:
+        now_s = clock.now()
+        marks.forget()
+        today = int(now_s) // DAY_S
+        for name, day in (("today", today), ("yesterday", today - 1)):
+            slot = memory.slot(day)
+            metrics.filter_fill(name, slot.fill_ratio() if slot else 0.0)
+        await asyncio.sleep(UPKEEP_EVERY_S)
+
+
+def stop_signal() -> asyncio.Event:
+    """What SIGTERM and SIGINT set from now on."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(loop_exception_handler)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,23 @@
+"""Every scenario there is, with how many rounds it runs quickly (`make test`) and fully (`make test-slow`).
+
+A new one is a function `(folder, rounds, seed) -> Outcome` in a module of its own, and one line here. Together the
+quick forms take at most 90 seconds on two cores.
+"""
+
+from __future__ import annotations
+
+from tests.durability import away, cuts, disk_full, injection, kills, quota, server_kills
+from tests.durability.outcome import Scenario
+
+SCENARIOS = (
+    Scenario(kills.WITH_IDS, kills.with_ids, quick=50, full=500),
+    Scenario(kills.WITHOUT_IDS, kills.without_ids, quick=12, full=200),
+    Scenario(server_kills.NAME, server_kills.clickhouse, quick=10, full=200),
+    Scenario(injection.KILLED, injection.killed, quick=8, full=1000),
+    Scenario(injection.IO_ERROR, injection.io_error, quick=9, full=1000),
+    Scenario(injection.NO_SPACE, injection.no_space, quick=9, full=1000),
+    Scenario(cuts.NAME, cuts.after_answer, quick=500, full=10_000),
+    Scenario(disk_full.NAME, disk_full.disk_full, quick=4, full=20),
+    Scenario(quota.NAME, quota.quota, quick=1, full=10),
+    Scenario(away.NAME, away.clickhouse_away, quick=200, full=10_000),
+)
