@@ -23,6 +23,7 @@ from clickhouse_connect.driver.exceptions import Error
 from collector.errors import Corrupt, Unavailable
 from collector.warehouse.batch import MAX_ROWS, Batch
 from collector.warehouse.engine import FAILURES, away
+from collector.warehouse.parts import Part, detach_broken, drop_broken, fresh_parts
 from collector.warehouse.tables import DAY_S, TABLES
 
 _BLOCK_ROWS = 2 * MAX_ROWS  # more than any batch, so that no batch is cut
@@ -71,7 +72,8 @@ def insert_once(client: Client, batch: Batch) -> bool:
     this name tells other counts. Then nothing may be inserted or deleted before somebody has looked.
     """
     _end_earlier(client, batch)
-    if _is_there(client, batch):
+    known = fresh_parts(client, batch)
+    if _is_whole_there(client, batch, known):
         return False
     refusal: Exception | None = None
     body = batch.body()
@@ -87,6 +89,7 @@ def insert_once(client: Client, batch: Batch) -> bool:
     except FAILURES as error:
         refusal = error
         _end_earlier(client, batch)
+    drop_broken(client, batch, fresh_parts(client, batch) - known)
     if _is_there(client, batch):
         return True
     if isinstance(refusal, Error) and refusal.code in _FOR_GOOD:
@@ -109,6 +112,20 @@ def _end_earlier(client: Client, batch: Batch) -> None:
         raise away("the database cannot be asked for running inserts", error) from error
     if still != 0:
         raise Unavailable(f"an earlier insert of batch {batch.name} still runs")
+
+
+def _is_whole_there(client: Client, batch: Batch, parts: set[Part]) -> bool:
+    """Whether an earlier attempt brought the batch, into a part that a new start of the engine will find whole, too."""
+    try:
+        if not _is_there(client, batch):
+            return False
+    except Unavailable:  # what is broken may be why the marker cannot be asked for
+        if not detach_broken(client, batch, parts):
+            raise
+    else:
+        if not detach_broken(client, batch, parts):
+            return True
+    return _is_there(client, batch)
 
 
 def _is_there(client: Client, batch: Batch) -> bool:

@@ -6,13 +6,16 @@ quick forms take at most 90 seconds on two cores.
 
 from __future__ import annotations
 
-from tests.durability import away, cuts, disk_full, kills, quota, server_kills
+from tests.durability import away, cuts, disk_full, injection, kills, quota, server_kills
 from tests.durability.outcome import Scenario
 
 SCENARIOS = (
     Scenario(kills.WITH_IDS, kills.with_ids, quick=50, full=500),
     Scenario(kills.WITHOUT_IDS, kills.without_ids, quick=12, full=200),
     Scenario(server_kills.NAME, server_kills.clickhouse, quick=10, full=200),
+    Scenario(injection.KILLED, injection.killed, quick=8, full=1000),
+    Scenario(injection.IO_ERROR, injection.io_error, quick=9, full=1000),
+    Scenario(injection.NO_SPACE, injection.no_space, quick=9, full=1000),
     Scenario(cuts.NAME, cuts.after_answer, quick=500, full=10_000),
     Scenario(disk_full.NAME, disk_full.disk_full, quick=4, full=20),
     Scenario(quota.NAME, quota.quota, quick=1, full=10),

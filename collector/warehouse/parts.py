@@ -1,0 +1,78 @@
+"""Looks whether the parts that the engine reported as written are whole on disk, and takes out those that are not.
+
+The engine takes no notice of a write() that fails in the middle of a part, as on a full disk: it reports the insert as
+done and answers from memory, or from then on fails every question about that day; its next start finds the part broken
+and puts it aside (chDB 4.4, engine 26.9: measured at every write of a part, and with a full tmpfs). So what was just
+written is checked before it is believed, and what is broken goes while the frozen batch is still there.
+Only parts of one insert are looked at: what was merged has been read and written again. Called by insert_once.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from clickhouse_connect.driver.client import Client
+
+from collector.log import log
+from collector.warehouse.batch import Batch
+from collector.warehouse.engine import FAILURES, away
+from collector.warehouse.tables import DAY_S
+
+_PARTS_OF_ONE_INSERT = """
+SELECT name, path FROM system.parts
+WHERE database = currentDatabase() AND table = {table:String} AND active AND partition = {partition:String}
+  AND min_block_number = max_block_number
+"""
+
+# The files of a part that its checksums do not tell, so that the engine's own check passes them over. Each is some
+# bytes, written at once: it is whole or empty.
+_UNSUMMED = ("columns_substreams.txt", "metadata_version.txt", "default_compression_codec.txt")
+
+
+class Part(NamedTuple):
+    """A part that no merge made, and where the engine keeps it."""
+
+    name: str
+    path: str
+
+
+def fresh_parts(client: Client, batch: Batch) -> set[Part]:
+    """The parts in the batch's partition that are one insert each; raises Unavailable."""
+    partition = f"('{datetime.fromtimestamp(batch.day * DAY_S, UTC):%Y-%m-%d}',{batch.node})"
+    try:
+        parameters = {"table": batch.table, "partition": partition}
+        return {Part(*row) for row in client.query(_PARTS_OF_ONE_INSERT, parameters=parameters).result_rows}
+    except FAILURES as error:
+        raise away("the database cannot be asked for its parts", error) from error
+
+
+def drop_broken(client: Client, batch: Batch, parts: Iterable[Part]) -> None:
+    """Drop those of an attempt's parts that are not whole: the batch is still there. Raises Unavailable."""
+    _take_out_broken(client, batch, parts, "DROP")
+
+
+def detach_broken(client: Client, batch: Batch, parts: Iterable[Part]) -> bool:
+    """Put aside those parts that are not whole, as a new start would; whether there were any. Raises Unavailable."""
+    return _take_out_broken(client, batch, parts, "DETACH")
+
+
+def _take_out_broken(client: Client, batch: Batch, parts: Iterable[Part], how: str) -> bool:
+    try:
+        broken = [part for part in parts if not _is_whole(client, batch.table, part)]
+        for part in broken:
+            log.error("a part was not written as the engine said", part=part.name, taken_out=how)
+            client.command(f"ALTER TABLE {batch.table} {how} PART '{part.name}'")
+    except FAILURES as error:
+        raise away("a part cannot be checked or taken out", error) from error
+    return bool(broken)
+
+
+def _is_whole(client: Client, table: str, part: Part) -> bool:
+    settings = {"check_query_single_value_result": 1}
+    if client.command(f"CHECK TABLE {table} PART '{part.name}'", settings=settings) != 1:
+        return False
+    files = [Path(part.path, name) for name in _UNSUMMED]  # there if the engine runs on this machine
+    return all(file.stat().st_size for file in files if file.exists())
