@@ -71,9 +71,10 @@ class Seen:
         return {name: repeated.get(name, set()) for name in segments}
 
     def forget(self, now_s: float) -> None:
-        """One short step of forgetting what is past its time, for while no ids come in; call it once a second or so.
+        """One short step of forgetting what is past its time; call it once a second or so, also while no ids come in.
 
-        It costs a commit only while there is something to forget. Raises OSError as `repeats` does.
+        It costs a commit only while there is something to forget. Raises OSError as `repeats` does. Time passes by
+        these calls, too: of a gap between two of them, or of `repeats`, at most half the time ids are kept counts.
         """
         if self._file.exists():
             self._file.use(lambda db: self._forget_while_idle(db, now_s))
