@@ -129,8 +129,7 @@ class Server:
         if not await self._begins(fault, running):
             return _reset(request)
         if killed := _KILL.search(statement.text.decode("utf-8", "replace")):
-            await self._end(statement.parameters[killed[1]], running)
-            return web.Response(body=b"")
+            return web.Response(body=await self._end(statement.parameters[killed[1]], running))
         if fault.kind == "kill_mid":
             threading.Timer(fault.seconds, _kill).start()
         if fault.kind == "reset_during":
@@ -157,13 +156,14 @@ class Server:
             return
         raise Refusal(394, "Code: 394. DB::Exception: Query was cancelled. (QUERY_WAS_CANCELLED)")
 
-    async def _end(self, prefix: str, own: Running) -> None:
-        """End the requests of that query_id that wait, and wait for those that run."""
+    async def _end(self, prefix: str, own: Running) -> bytes:
+        """End the requests of that query_id that wait, and wait for those that run; a row for each."""
         others = [other for name, other in self._running.items() if name.startswith(prefix) and other is not own]
         for other in others:
             other.cancel.set()
         for other in others:
             await other.done.wait()
+        return b"waiting\t...\tcollector\tINSERT ...\n" * len(others)
 
     def _take(self, text: bytes, *, upload: bool = False) -> Fault | None:
         """The first fault for such a statement, counted down."""

@@ -69,7 +69,7 @@ def is_unavailable(call: Callable[..., object], *args: object) -> None:
 
 
 CUTS = ["reset_before", "reset_during", "reset_after", "truncate", "shorten"]
-STATEMENTS = ["INSERT", "sum(amount)", "KILL", "processes"]
+STATEMENTS = ["INSERT", "sum(amount)", "KILL"]
 
 
 @pytest.mark.parametrize("times", [1, 3])

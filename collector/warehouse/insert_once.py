@@ -52,7 +52,7 @@ PINNED: dict[str, Any] = {
 # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE, CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN, VIOLATED_CONSTRAINT
 _FOR_GOOD = frozenset({6, 20, 25, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 469})
 
-# SYNC waits until they are gone; one that cannot be ended is still there afterwards.
+# Answers with the queries it found. SYNC waits until they are gone; one that cannot be ended is still there afterwards.
 _END_EARLIER = "KILL QUERY WHERE startsWith(query_id, {prefix:String}) SYNC"
 _COUNT_EARLIER = "SELECT count() FROM system.processes WHERE startsWith(query_id, {prefix:String})"
 
@@ -106,8 +106,8 @@ def _end_earlier(client: Client, batch: Batch) -> None:
     """End or wait for every earlier attempt; raises Unavailable if one cannot be ended."""
     parameters = {"prefix": _prefix(batch)}
     try:
-        client.command(_END_EARLIER, parameters=parameters)
-        still = client.command(_COUNT_EARLIER, parameters=parameters)
+        found = client.raw_query(_END_EARLIER, parameters=parameters)
+        still = client.command(_COUNT_EARLIER, parameters=parameters) if found else 0
     except FAILURES as error:
         raise away("the database cannot be asked for running inserts", error) from error
     if still != 0:
