@@ -110,6 +110,7 @@ class Loader:
             self._failed(error)
         else:
             self._failures = 0
+        self._writing.look_at_merges()
         if not self._verified:
             self._forget_ids()
         self._tell()
