@@ -110,6 +110,7 @@ class Loader:
             self._failed(error)
         else:
             self._failures = 0
+        self._writing.look_at_merges()
         if not self._verified:
             self._forget_ids()
         self._tell()
@@ -273,7 +274,9 @@ class Loader:
         self._failures = 1 if self._verified else self._failures + 1
         self._pause = min(2 ** (self._failures - 1), MAX_PAUSE_PASSES)
         self._metrics.load_failed()
-        log.warning("loading waits", error=type(error).__name__, cause=type(error.__cause__).__name__)
+        log.warning(
+            "loading waits", error=type(error).__name__, reason=str(error) if isinstance(error, Unavailable) else ""
+        )
 
     def _tell(self) -> None:
         """Say what waits, from the files: events in segments, open ones too, and in frozen batches."""

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from collector.errors import Unavailable
 from collector.warehouse.embedded import Embedded
 from collector.warehouse.engine import Engine
-from collector.warehouse.writing import Writing
+from collector.warehouse.writing import MERGES_EVERY_S, Writing
 from tests.storing import batch_of, open_with_tables, pages
 
 FILES = (
@@ -108,3 +108,34 @@ def test_a_batch_found_in_a_part_that_is_not_whole_is_inserted_again(
     (part_of(client, node) / file).write_bytes(b"")
     assert Writing(engine).insert_once(batch)
     assert counted(client, node) == 3
+
+
+@pytest.mark.parametrize("file", ["data.bin", "partition.dat", "metadata_version.txt"])
+def test_a_merge_whose_part_is_not_whole_is_undone(engine: Embedded, client: Client, tmp_path: Path, file: str) -> None:
+    node = secrets.randbits(63)
+    now_s = 0.0
+    writing = Writing(engine, now=lambda: now_s)
+    for number in range(3):
+        assert writing.insert_once(batch_of(tmp_path, node, pages(3), segment=f"s-0-1-{number}"))
+    client.command("OPTIMIZE TABLE hot FINAL")
+    merged = part_of(client, node)
+    (merged / file).write_bytes(b"")
+    now_s = MERGES_EVERY_S
+    writing.look_at_merges()
+    assert counted(client, node) == 9
+    query = "SELECT count() FROM system.parts WHERE table = 'hot' AND active AND name = {n:String}"
+    assert client.query(query, parameters={"n": merged.name}).result_rows == [(0,)]
+
+
+def test_a_merge_that_is_whole_stays(engine: Embedded, client: Client, tmp_path: Path) -> None:
+    node = secrets.randbits(63)
+    now_s = 0.0
+    writing = Writing(engine, now=lambda: now_s)
+    for number in range(3):
+        assert writing.insert_once(batch_of(tmp_path, node, pages(3), segment=f"s-0-1-{number}"))
+    client.command("OPTIMIZE TABLE hot FINAL")
+    merged = part_of(client, node)
+    now_s = MERGES_EVERY_S
+    writing.look_at_merges()
+    assert part_of(client, node) == merged
+    assert counted(client, node) == 9

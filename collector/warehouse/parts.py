@@ -3,8 +3,9 @@
 The engine takes no notice of a write() that fails in the middle of a part, as on a full disk: it reports the insert as
 done and answers from memory, or from then on fails every question about that day; its next start finds the part broken
 and puts it aside (chDB 4.4, engine 26.9: measured at every write of a part, and with a full tmpfs). So what was just
-written is checked before it is believed, and what is broken goes while the frozen batch is still there.
-Only parts of one insert are looked at: what was merged has been read and written again. Called by insert_once.py.
+written is checked before it is believed, and what is broken goes while the batch is still frozen (insert_once.py).
+A merge does the same to parts that were whole. They stay for old_parts_lifetime (tables.py), so merged parts are looked
+at well within it, and after a broken one the table is opened anew, which finds the parts it was made of (writing.py).
 """
 
 from __future__ import annotations
@@ -19,12 +20,19 @@ from clickhouse_connect.driver.client import Client
 from collector.log import log
 from collector.warehouse.batch import Batch
 from collector.warehouse.engine import FAILURES, away
-from collector.warehouse.tables import DAY_S
+from collector.warehouse.tables import DAY_S, Table
 
 _PARTS_OF_ONE_INSERT = """
 SELECT name, path FROM system.parts
 WHERE database = currentDatabase() AND table = {table:String} AND active AND partition = {partition:String}
   AND min_block_number = max_block_number
+"""
+
+# Older ones stand alone already: there is nothing left to go back to.
+_NEWLY_MERGED_PARTS = """
+SELECT name, path FROM system.parts
+WHERE database = currentDatabase() AND table = {table:String} AND active AND min_block_number < max_block_number
+  AND modification_time > now() - {lifetime_s:UInt32}
 """
 
 # The files of a part that its checksums do not tell, so that the engine's own check passes them over. Each is some
@@ -33,7 +41,7 @@ _UNSUMMED = ("columns_substreams.txt", "metadata_version.txt", "default_compress
 
 
 class Part(NamedTuple):
-    """A part that no merge made, and where the engine keeps it."""
+    """A part, and where the engine keeps it."""
 
     name: str
     path: str
@@ -57,6 +65,25 @@ def drop_broken(client: Client, batch: Batch, parts: Iterable[Part]) -> None:
 def detach_broken(client: Client, batch: Batch, parts: Iterable[Part]) -> bool:
     """Put aside those parts that are not whole, as a new start would; whether there were any. Raises Unavailable."""
     return _take_out_broken(client, batch, parts, "DETACH")
+
+
+def undo_broken_merges(client: Client, table: Table, seen: set[Part]) -> set[Part]:
+    """Look at newly merged parts but those `seen`, and have the parts back that a broken one was made of.
+
+    Returns those that are whole, to be given as `seen` next time. Raises Unavailable.
+    """
+    try:
+        parameters = {"table": table.name, "lifetime_s": table.settings["old_parts_lifetime"]}
+        merged = {Part(*row) for row in client.query(_NEWLY_MERGED_PARTS, parameters=parameters).result_rows}
+        broken = {part for part in merged - seen if not _is_whole(client, table.name, part)}
+        for part in broken:
+            log.error("a merge did not write what the engine said: undone", part=part.name)
+        if broken:
+            client.command(f"DETACH TABLE {table.name} SYNC")
+            client.command(f"ATTACH TABLE {table.name}")
+    except FAILURES as error:
+        raise away("merged parts cannot be checked", error) from error
+    return merged - broken
 
 
 def _take_out_broken(client: Client, batch: Batch, parts: Iterable[Part], how: str) -> bool:

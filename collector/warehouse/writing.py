@@ -18,8 +18,11 @@ from collector.warehouse.batch import Batch
 from collector.warehouse.engine import FAILURES, Engine, away
 from collector.warehouse.in_force import check_insert_settings, detached_parts, make_tables
 from collector.warehouse.insert_once import PINNED, insert_once
+from collector.warehouse.parts import Part, undo_broken_merges
+from collector.warehouse.tables import TABLES
 
 LOOK_EVERY_S = 3600.0
+MERGES_EVERY_S = 60.0  # well within old_parts_lifetime (tables.py)
 
 
 class Writing:
@@ -41,6 +44,8 @@ class Writing:
         self._client: Client | None = None
         self._looked = 0.0
         self._away_until = 0.0
+        self._looked_at_merges = 0.0
+        self._whole: dict[str, set[Part]] = {}
 
     def insert_once(self, batch: Batch) -> bool:
         """Return once the batch is in its table, verified; True if this call brought it there (insert_once.py).
@@ -56,6 +61,15 @@ class Writing:
         if self._now() - self._looked >= LOOK_EVERY_S:
             self._look_for_detached(client)
         return inserted
+
+    def look_at_merges(self) -> None:
+        """Undo merges that the engine did not write as it said. Call it often: it looks about once a minute."""
+        if self._client is None or self._now() - self._looked_at_merges < MERGES_EVERY_S:
+            return
+        self._looked_at_merges = self._now()
+        with suppress(Unavailable):  # in a minute, then
+            for name, table in TABLES.items():
+                self._whole[name] = undo_broken_merges(self._client, table, self._whole.get(name, set()))
 
     def connect(self) -> None:
         """Make sure now that the database is there and as it must be; raises Unavailable or Misconfigured."""

@@ -28,6 +28,7 @@ from tests.loading import DAY, IDS
 
 ATTEMPTS = 12  # at a point that was not met: the engine's threads share the work out differently every time
 LEAST_POINTS = 100  # there are 134: a trace with much fewer has not seen the way
+MOST_MISSED = 2  # of all
 STAGES = ("append", "rotate", "recover", "remember", "freeze", "insert", "delete")
 
 _PART = re.compile(rf"(tmp_insert_)?(\d{{8}})-{NODE}_(\d+)_\3_")
@@ -110,6 +111,7 @@ class Injection:
             found.points = sampled([point for point in points if only in point.name], rounds, seed)
             for point in found.points:
                 self.hit(point)
+            assert len(found.missed) <= MOST_MISSED, f"not met: {', '.join(point.name for point in found.missed)}"
             lost, doubled = self._in_the_end()
         finally:
             self._chain.stop()
@@ -133,7 +135,7 @@ class Injection:
 
     def points(self) -> list[Point]:
         """Every call that changes the disk in one run of the chain, in the order in which they happen."""
-        self._whole_group()  # what is done only once in a process's life is done now
+        self._whole_group(watched=False)  # what is done only once in a process's life is done now
         group = self._chain.prepare()
         with Strace(self._chain.pid, self._log, "-e", f"trace={CALLS}", all_threads=True) as strace:
             settled = self._chain.run(group)
@@ -143,7 +145,7 @@ class Injection:
     def hit(self, point: Point) -> None:
         """Hit one point, go on until nothing waits, and look at what became of the events."""
         for _ in range(ATTEMPTS):
-            parts = self._whole_group()
+            parts = self._whole_group(watched=not point.call.own)
             group = self._chain.prepare()
             met = self._run_with_fault(point, group, parts)
             few, many = self._chain.wrong(group)
@@ -182,12 +184,14 @@ class Injection:
         paths = [path for hit in hits if (path := path_in(hit, f"{self._data}/"))]
         return _said(point.call.path) in map(_said, paths)
 
-    def _whole_group(self) -> Parts:
-        """Send a group through without a fault; the numbers of its last part, before and after it got its name."""
+    def _whole_group(self, *, watched: bool) -> Parts:
+        """Send a group through without a fault; if it is watched, the numbers of its last part."""
         group = self._chain.prepare()
+        if not watched:
+            assert self._chain.run(group), "a chain without a fault does not come to its end"
+            return Parts(0, 0)
         with Strace(self._chain.pid, self._log, "-e", "trace=rename", all_threads=True) as strace:
-            settled = self._chain.run(group)
-        assert settled, "a chain without a fault does not come to its end"
+            assert self._chain.run(group), "a chain without a fault does not come to its end"
         (_, _, unnamed), (_, _, part) = _PART.findall([line for line in strace.lines() if "tmp_insert_" in line][-1])
         return Parts(int(unnamed), int(part))
 
