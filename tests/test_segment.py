@@ -44,6 +44,12 @@ def test_a_torn_tail_that_cannot_be_cut_is_not_read(tmp_path: Path) -> None:
     assert found.uncounted == 0
 
 
+def test_a_copy_that_was_cut_short_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / f".{NAME}{BROKEN}.4711").write_bytes(b"half a copy")
+    recover(DISK, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_segment_leaves_nothing(tmp_path: Path) -> None:
     folder = worker_folder(tmp_path, 0)
     folder.mkdir()

@@ -90,14 +90,17 @@ def recover(disk: Disk, folder: Path) -> int:
     """Close every segment left open in an owned folder; returns how many bytes of torn writes were cut.
 
     One that cannot be closed stays as it is, for the next start, and is told: it never keeps a worker from its work.
+    A copy that was cut short (disk.write_durably) goes: nothing else would ever remove the events in it.
     """
     cut = 0
     for file in disk.names(folder):
-        if file.endswith(OPEN):
-            try:
+        try:
+            if file.startswith("."):
+                disk.unlink(folder / file)
+            elif file.endswith(OPEN):
                 cut += recover_one(disk, folder / file)
-            except OSError as error:
-                log.error("a segment cannot be recovered now", segment=file, **place_of(error))
+        except OSError as error:
+            log.error("a segment cannot be recovered now", segment=file, **place_of(error))
     return cut
 
 
