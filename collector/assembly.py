@@ -1,13 +1,12 @@
-"""Where the objects meet: what the warehouse process and an offline question are made of (a worker: worker.py).
+"""Where the objects meet: what the warehouse process is made of, and what offline.py and worker.py need.
 
-The only place besides cli.py and worker.py that reads settings. Nothing here decides anything; it builds, connects,
-waits for the signal to stop, and takes apart in the reverse order.
+The only place besides the commands and worker.py that reads settings. Nothing here decides anything; it builds,
+connects, waits for the signal to stop, and takes apart in the reverse order.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, closing
@@ -17,11 +16,12 @@ from typing import Any, TypeVar
 import uvloop
 from aiohttp import web
 
-from collector.analyst.api import body_of, build_app
+from collector.analyst.api import build_app
+from collector.analyst.blocking import RunBlocking
+from collector.analyst.quarantine import QuarantineRoutes
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
-from collector.data_folder import DataFolder
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
@@ -34,7 +34,6 @@ from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import Life
 from collector.stats.answer import Answers
-from collector.stats.question import BadQuestion
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
 from collector.warehouse.reading import Reading
@@ -63,30 +62,6 @@ def run_child(role: str, inherited: Inherited) -> None:
     uvloop.run(main(settings, inherited, clock))
 
 
-def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
-    """The body that answers a question while no server runs; what is spooled is loaded first. Raises Misconfigured."""
-    declarations = read_declarations()
-    clock = SystemClock()
-    os.environ["TMPDIR"] = str(folder.tmp)
-    folder.tmp.mkdir(mode=0o700, exist_ok=True)
-    try:
-        with _engine(settings) as engine:
-            writing = Writing(engine)
-            writing.connect()
-            life = Life(int(folder.node(), 16), 0)
-            loader = _loader(folder.path, life, declarations, writing, clock, Metrics(declarations.kinds, Code))
-            while loader.load_ready():
-                pass
-            answers = _answers(settings, declarations, engine, clock)
-            return body_of(answers.ask(answers.read(report, parameters.items())))
-    except BadQuestion as bad:
-        raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
-    except Unavailable as away:
-        raise Misconfigured(f"the data cannot be read: {away}") from None
-    except OSError as error:
-        raise Misconfigured(f"the data in {folder.path} cannot be read: {type(error).__name__}") from None
-
-
 def check_settings(settings: Settings) -> None:
     """Say before anything starts what would stop a process that starts: raises Misconfigured."""
     region_of(settings)
@@ -100,26 +75,21 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
     with (
-        _engine(settings) as engine,
+        engine_of(settings) as engine,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
     ):
         writing = Writing(engine, detached=metrics.detached)
         await _connect(writing, loading)
         life = Life(int(inherited.node, 16), inherited.epoch)
-        loader = _loader(settings.data, life, declarations, writing, clock, metrics)
-        answers = _answers(settings, declarations, engine, clock)
+        loader = loader_of(settings.data, life, declarations, writing, clock, metrics)
+        answers = answers_of(settings, declarations, engine, clock)
         tokens = Tokens(settings.data, settings.analyst_token)
 
         asked: set[asyncio.Future[Any]] = set()
-
-        def run_blocking(ask: Callable[[], Result]) -> Awaitable[Result]:
-            answer = asyncio.get_running_loop().run_in_executor(asking, ask)
-            asked.add(answer)
-            answer.add_done_callback(asked.discard)
-            return answer
-
-        async with _analyst_port(build_app(answers, tokens, metrics.exposition, run_blocking), inherited) as runner:
+        quarantine = QuarantineRoutes(loader, _in_thread(loading, asked)).routes()
+        app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), quarantine)
+        async with _analyst_port(app, inherited) as runner:
             load = asyncio.create_task(_load(loader, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
             log.info("answering analysts")
@@ -130,11 +100,23 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             engine.cancel()
 
 
-def _engine(settings: Settings) -> AbstractContextManager[Engine]:
+def engine_of(settings: Settings) -> AbstractContextManager[Engine]:
     """The engine of these settings, open for the block; of a server nothing is wanted yet."""
     if settings.clickhouse is None:
         return open_embedded(settings.data / DATABASE)
     return closing(Server(settings.clickhouse))
+
+
+def _in_thread(thread: ThreadPoolExecutor, asked: set[asyncio.Future[Any]]) -> RunBlocking:
+    """What runs a function in that thread, and keeps it in `asked` until it ended."""
+
+    def run(ask: Callable[[], Result]) -> Awaitable[Result]:
+        answer = asyncio.get_running_loop().run_in_executor(thread, ask)
+        asked.add(answer)
+        answer.add_done_callback(asked.discard)
+        return answer
+
+    return run
 
 
 async def _connect(writing: Writing, loading: ThreadPoolExecutor) -> None:
@@ -149,13 +131,19 @@ async def _connect(writing: Writing, loading: ThreadPoolExecutor) -> None:
         log.warning("the database is away: events wait in the spool", reason=str(away) or "it does not answer")
 
 
-def _loader(
+def reader_of(data: Path, declarations: Declarations) -> SpoolReader:
+    """What reads the spool of a data directory."""
+    return SpoolReader(DISK, data / SPOOL, declarations.layouts, declarations.digest)
+
+
+def loader_of(
     data: Path, life: Life, declarations: Declarations, writing: Writing, clock: Clock, metrics: Metrics
 ) -> Loader:
+    """What loads the spool of a data directory; used by one thread."""
     return Loader(
         data,
         life=life,
-        reader=SpoolReader(DISK, data / SPOOL, declarations.layouts, declarations.digest),
+        reader=reader_of(data, declarations),
         seen=Seen(data / IDS),
         writing=writing,
         clock=clock,
@@ -163,7 +151,8 @@ def _loader(
     )
 
 
-def _answers(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Answers:
+def answers_of(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Answers:
+    """What answers questions from an engine; used by one thread."""
     reading = Reading(engine)
     return Answers(declarations, settings.registry, reading, clock, settings.live_fold_s)
 

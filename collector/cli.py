@@ -1,91 +1,45 @@
 """The `collector` command: what an operator types, and what is said back.
 
-Reads settings, calls one function of another module per command, and turns the errors an operator can do something
-about into one sentence on stderr and exit status 1. `collector child` is for the supervisor only.
+Reads settings and calls one function of another module per command; what commands share is in commands.py, what is said
+about the quarantine in quarantine_commands.py. `collector child` is for the supervisor only.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from functools import wraps
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import click
 import orjson
 
 from collector.analyst.tokens import Tokens
-from collector.assembly import answer_offline, check_settings, run_child
+from collector.assembly import check_settings, run_child
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
-from collector.data_folder import PRIVATE, hold, holder_of
+from collector.commands import OPTIONS, plainly, reach, read, said_at, settings_options
+from collector.data_folder import PRIVATE
 from collector.errors import Misconfigured
 from collector.inherited import Inherited
 from collector.log import configure, log
+from collector.offline import answer_offline
+from collector.quarantine_commands import quarantine
 from collector.reload import handed_on, rehearsed_for
-from collector.settings import EXAMPLE, Settings, read_settings
+from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
-from collector.tools.client import OPERATOR_TOKEN, Unanswered, ask, token_of
+from collector.tools.client import OPERATOR_TOKEN, token_of
 from collector.tools.table import render, render_reports
 from collector.worker import rehearse
-
-P = ParamSpec("P")
-Command = Callable[P, None]
 
 
 def main() -> None:
     """Run the command line; the console script's entry."""
     configure("info")  # until the settings say otherwise: nothing may print frames before
     collector(prog_name="collector")
-
-
-def _plainly(command: Command[P]) -> Command[P]:
-    """Say an operator's mistake in one sentence instead of a stack of frames."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except Misconfigured as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
-
-
-def _settings_options(*names: str) -> Callable[[Command[P]], Command[P]]:
-    def add(command: Command[P]) -> Command[P]:
-        for name in reversed(names):
-            meta, tells = _OPTIONS[name]
-            tells = f"{tells}  [env: COLLECTOR_{name.upper()}]"
-            command = click.option(f"--{name.replace('_', '-')}", name, metavar=meta, help=tells)(command)
-        return command
-
-    return add
-
-
-# Read by settings.py, not by click: flag, environment, TOML and default go through one check with one kind of message.
-_OPTIONS = {
-    "config": ("FILE", "Configuration (TOML): properties, links, proxies. Default: the built-in example."),
-    "data": ("DIR", "Where everything that is kept lies; created if absent. Default: ./var"),
-    "public": ("HOST:PORT", "Where events are received. Default: 127.0.0.1:8080"),
-    "analyst": ("HOST:PORT", "Where analysts ask. Default: 127.0.0.1:8081"),
-    "workers": ("N", "Processes that receive events. Default: the cores less one, at most 8."),
-    "segment_s": ("SECONDS", "Age at which received events go on from the spool to the database. Default: 10"),
-    "segment_mb": ("MB", "Size at which they go on at the latest. Default: 64"),
-    "spool_mb": ("MB", "Most that may wait for the database on disk; beyond it events are refused. Default: 4096"),
-    "live_fold_s": ("SECONDS", "How old an answer about callers of an unsealed day may be. Default: 3600"),
-    "geoip_db": ("FILE", "Country database (mmdb) instead of the one that came along."),
-    "log_level": ("LEVEL", "debug, info, warning, error or critical. Default: info"),
-    "clickhouse": (
-        "URL",
-        "ClickHouse server to use: http(s)://USER:PASSWORD@HOST:PORT/DATABASE. A flag shows it to others.",
-    ),
-}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -99,8 +53,8 @@ def collector() -> None:
 
 
 @collector.command("serve", short_help="Receive events and answer questions.")
-@_settings_options(*_OPTIONS)
-@_plainly
+@settings_options(*OPTIONS)
+@plainly
 def serve_command(**flags: str | None) -> None:
     """Receive events and answer questions, until SIGTERM or Ctrl-C.
 
@@ -114,7 +68,7 @@ def serve_command(**flags: str | None) -> None:
         take_over(handed, SystemClock())
         return
     approve = rehearsed_for(os.environ)
-    settings = _read(flags)
+    settings = read(flags)
     check_settings(settings)
     if approve:
         _refuse_problems(read_declarations(), schemas_folder())
@@ -131,8 +85,8 @@ def serve_command(**flags: str | None) -> None:
 
 @collector.command(short_help="Check the declarations and the configuration.")
 @click.option("--lock", is_flag=True, help="First add new reports to schemas/reports.lock; changed ones are refused.")
-@_settings_options("config", "geoip_db", "clickhouse")
-@_plainly
+@settings_options("config", "geoip_db", "clickhouse")
+@plainly
 def check(*, lock: bool, **flags: str | None) -> None:
     """Check the declarations (schemas/) and the configuration, and list every problem."""
     folder = schemas_folder()
@@ -144,7 +98,7 @@ def check(*, lock: bool, **flags: str | None) -> None:
         f"{folder}: fine (kinds: {len(declarations.kinds)}, dimensions: {len(declarations.dimensions)},"
         f" reports: {len(declarations.reports)}, threshold: {declarations.threshold})"
     )
-    settings = _read(flags)
+    settings = read(flags)
     check_settings(settings)
     registry = settings.registry
     click.echo(
@@ -156,7 +110,7 @@ def check(*, lock: bool, **flags: str | None) -> None:
 
 
 @collector.command(short_help="List the reports that can be asked.")
-@_plainly
+@plainly
 def reports() -> None:
     """List the declared reports: name, dimensions for --by, and the question each answers. Needs no server."""
     declared = read_declarations().reports.values()
@@ -172,8 +126,8 @@ def reports() -> None:
 @click.option("--by", metavar="DIM,DIM", help="Dimensions to tell apart, as the report declares them.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most rows to show; totals are never cut.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="Default: table")
-@_settings_options("config", "data", "analyst", "clickhouse")
-@_plainly
+@settings_options("config", "data", "analyst", "clickhouse")
+@plainly
 def query(report: str, form: str, **given: Any) -> None:
     """Ask a report, e.g. `traffic`, of the running collector, or of its data while none runs.
 
@@ -185,8 +139,17 @@ def query(report: str, form: str, **given: Any) -> None:
     names = {"property_id": "property", "from_day": "from", "to_day": "to"}
     parameters = {names.get(name, name): str(value) for name, value in given.items() if value is not None}
     parameters["format"] = "csv" if form == "csv" else "json"
-    answer = _answer(_read(flags), report, parameters, analyst_given=bool(flags["analyst"]))
+    settings = read(flags)
+    answer = reach(
+        settings,
+        analyst_given=bool(flags["analyst"]),
+        online=lambda address: _ask(settings, address, report, parameters),
+        offline=lambda folder: answer_offline(settings, folder, report, parameters),
+    )
     click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
+
+
+collector.add_command(quarantine)
 
 
 @collector.group(short_help="Make tokens for analysts.")
@@ -196,11 +159,11 @@ def token() -> None:
 
 @token.command("create", short_help="Make a token that reads every property.")
 @click.argument("name")
-@_settings_options("config", "data")
-@_plainly
+@settings_options("config", "data")
+@plainly
 def create_token(name: str, **flags: str | None) -> None:
     """Make a token called NAME that reads every property. It is shown once, and works at once."""
-    data = _read(flags).data
+    data = read(flags).data
     data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     click.echo(Tokens(data, None).create(name))
     click.echo("Keep it: it is not shown again. Send it as  Authorization: Bearer TOKEN", err=True)
@@ -241,14 +204,6 @@ def _refuse_problems(declarations: Declarations, folder: Path) -> None:
         raise click.ClickException(f"{folder}: problems: {len(problems)}")
 
 
-def _read(flags: dict[str, str | None]) -> Settings:
-    settings = read_settings(flags, os.environ)
-    configure(settings.log_level)
-    for name in settings.unknown:
-        log.warning("unknown environment variable", name=name)
-    return settings
-
-
 def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     """What a person needs to know to send the first event and see it counted."""
     token_given = settings.analyst_token is not None
@@ -259,23 +214,6 @@ def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     return lines + start_lines.warning_of_analyst(settings.analyst.host, analyst)
 
 
-def _answer(settings: Settings, report: str, parameters: dict[str, str], *, analyst_given: bool) -> bytes:
-    """The answer of the running collector, or of its data where none runs."""
-    if analyst_given or not (settings.data / "lock").exists():
-        return _ask(settings, str(settings.analyst), report, parameters)
-    try:
-        folder = hold(settings.data, patience_s=0.0)
-    except Misconfigured:
-        holder = holder_of(settings.data)
-        if holder is None or not holder.analyst:
-            raise  # it starts, or is another command that works there
-        return _ask(settings, holder.analyst, report, parameters)
-    try:
-        return answer_offline(settings, folder, report, parameters)
-    finally:
-        folder.release()
-
-
 def _ask(settings: Settings, address: str, report: str, parameters: dict[str, str]) -> bytes:
     token = token_of(settings.data, settings.analyst_token)
     if token is None:
@@ -283,12 +221,4 @@ def _ask(settings: Settings, address: str, report: str, parameters: dict[str, st
             f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?"
             " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
         )
-    try:
-        reply = ask(address, token.text, report, parameters)
-    except Unanswered as error:
-        raise Misconfigured(f"{error}. Is the collector running? Start it with: collector serve") from None
-    if reply.status == HTTPStatus.UNAUTHORIZED:
-        raise Misconfigured(f"the token in {token.source} is not accepted at {address}")
-    if reply.status != HTTPStatus.OK:
-        raise Misconfigured(reply.reason)
-    return reply.body
+    return said_at(address, token, f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}")

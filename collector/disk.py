@@ -68,6 +68,13 @@ class Disk:
         """Have a private folder there, with its parents."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def tidy(self, folder: Path) -> None:
+        """Have a private folder there, without what a crash left of write_durably: what that was made of still is."""
+        self.make_folder(folder)
+        for name in self.names(folder):
+            if name.startswith("."):
+                self.unlink(folder / name)
+
     def size_bytes(self, path: Path) -> int:
         """How large a file is; 0 where there is none any more."""
         try:

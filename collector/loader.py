@@ -19,15 +19,15 @@ with a marker that disagrees, or damaged on disk, stays where it is until somebo
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from collector.clock import Clock
-from collector.errors import Corrupt, Unavailable
+from collector.errors import Corrupt, Misconfigured, Unavailable
 from collector.log import log
-from collector.quarantine import Quarantine
+from collector.quarantine import Quarantine, Retried
+from collector.spool.earlier import Earlier
 from collector.spool.gather import MAX_EVENTS, gather
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
@@ -49,6 +49,7 @@ class LoaderMetrics(Protocol):
     def verified(self, events: int) -> None: ...
     def duplicate(self, events: int) -> None: ...
     def quarantined(self, events: int) -> None: ...
+    def in_quarantine(self, files: int) -> None: ...
     def load_failed(self) -> None: ...
     def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None: ...
     def ids(self, *, remembered: int, forgotten_early: int) -> None: ...
@@ -68,7 +69,7 @@ class Loader:
         clock: Clock,
         metrics: LoaderMetrics,
     ) -> None:
-        self.quarantine = Quarantine(reader.disk, data)
+        self.quarantine = Quarantine(reader, data)
         self._frozen = data / FROZEN
         self._life = life
         self._disk = reader.disk
@@ -78,10 +79,10 @@ class Loader:
         self._clock = clock
         self._metrics = metrics
         self._waiting: OrderedDict[Path, Frozen] = OrderedDict()
-        self._stopped: set[Path] = set()
+        self.stopped: set[Path] = set()  # until somebody has looked
         self._counted: set[str] = set()
         self._spoken_for: set[str] = set()
-        self._of_earlier: set[str] = set()
+        self._earlier = Earlier(life.epoch, metrics.recovered)
         self._settled = False
         self._forgot_s = 0.0
         self._failures = self._pause = self._verified = 0
@@ -116,36 +117,52 @@ class Loader:
         self._tell()
         return self._verified
 
-    def retry(self, name: str) -> None:
-        """Take frozen batches back from quarantine, to be loaded again; raises NotKept."""
+    def retry(self, name: str) -> Retried:
+        """Take frozen batches back from quarantine and load them; what became of them. Raises NotKept and OSError.
+
+        While the database is away, or not as it must be, they wait like any others, and are loaded by load_ready.
+        """
+        if not self._settled:
+            self._settle()
         frozen = self.quarantine.release(name, self._frozen)
+        self.stopped.discard(frozen.path)
+        self._earlier.taken_back(frozen.segments, frozen.events)
         self._wait_for(frozen)
-        self._metrics.recovered(sum(batch.events for batch in frozen.batches))
-        self._pause = 0
+        self._pause = self._verified = 0
+        try:
+            self._load(frozen)
+        except (Unavailable, Misconfigured):
+            pass
+        except OSError:
+            self._settled = False
+        self._tell()
+        rest = "stopped" if frozen.path in self.stopped else "waiting" if frozen.path in self._waiting else "refused"
+        return Retried(loaded=self._verified, **{rest: frozen.events - self._verified})
 
     def _settle(self) -> None:
         """Learn from the files what is to be done: open segments of dead workers, frozen files, files set aside."""
         self._waiting.clear()
         self._spoken_for.clear()
         for folder in (self._frozen, self.quarantine.folder):
-            self._disk.make_folder(folder)
-            for name in self._disk.names(folder):
-                if name.startswith("."):  # a write that was cut short: what it was made of is still there
-                    self._disk.unlink(folder / name)
+            self._disk.tidy(folder)
         self._reader.settle()
         for path in [self._frozen / name for name in self._disk.names(self._frozen) if name.endswith(SUFFIX)]:
             try:
-                self._wait_for(read_frozen(self._disk, path))
+                frozen = read_frozen(self._disk, path)
             except Corrupt:
                 self.quarantine.take(path)
+            else:
+                self._wait_for(frozen)
+                self._earlier.found_frozen(frozen.segments, frozen.events)
         for path in self.quarantine.batches():
             try:
-                self._delete_segments(read_frozen(self._disk, path).segments)
+                self._reader.delete(read_frozen(self._disk, path).segments)
             except Corrupt as corrupt:
                 # Which segments it stands for is not known any more: every one as old as it is may be counted already.
                 written_s = self._disk.modified_s(path)
                 older = [each for each in self._reader.segments() if self._disk.modified_s(each.path) <= written_s]
                 self._spoken_for.update(segment.name for segment in older)
+                self._earlier.found(older)
                 log.critical("a file of batches is damaged: its segments stay unread", reason=str(corrupt))
         self._settled = True
 
@@ -160,10 +177,7 @@ class Loader:
             for segment in self._reader.segments()
             if segment.closed and segment.node == self._life.node and segment.name not in self._spoken_for
         ]
-        for segment in ready:  # accepted in an earlier life: no counter of this one knows of them
-            if segment.epoch != self._life.epoch and segment.name not in self._of_earlier:
-                self._of_earlier.add(segment.name)
-                self._metrics.recovered(segment.events or 0)
+        self._earlier.found(ready)
         return ready
 
     def _freeze(self, ready: list[Segment]) -> Frozen | None:
@@ -173,7 +187,7 @@ class Loader:
         gathered = gather(ready, self._reader, self._seen, self._clock.now())
         self._spoken_for.update(segment.name for segment in gathered.unreadable)  # until the files are looked at anew
         for segment, events in gathered.uncounted:
-            self.quarantine.copy(segment.path)
+            self.quarantine.copy(segment.path, events)
             log.error("a segment is not whole: a copy was set aside", segment=segment.name, events=events)
         if not gathered.segments:
             return None
@@ -193,7 +207,7 @@ class Loader:
     def _load_waiting(self) -> None:
         """Load every frozen file; at the first one the database does not take now, leave the others for later."""
         for path, frozen in list(self._waiting.items()):
-            if path not in self._stopped:
+            if path not in self.stopped:
                 try:
                     self._load(frozen)
                 except Unavailable:
@@ -217,7 +231,7 @@ class Loader:
                     self._metrics.verified(batch.events)
                     log.debug("batch verified", batch=batch.name, events=batch.events, rows=batch.rows, new=inserted)
         except Corrupt as corrupt:
-            self._stopped.add(frozen.path)
+            self.stopped.add(frozen.path)
             log.critical("a batch is stopped: look at it before anything else", reason=str(corrupt))
         else:
             self._finish(frozen, refused)
@@ -225,26 +239,26 @@ class Loader:
     def _finish(self, frozen: Frozen, refused: list[Batch]) -> None:
         """Let go of segments whose batches are all verified or set aside. The order is the module's promise."""
         if refused:
-            self.quarantine.take(frozen.path)
+            self.quarantine.take_refused(frozen, refused)
             self._metrics.quarantined(sum(batch.events for batch in refused))
-        self._delete_segments(frozen.segments)
-        if not refused:
-            self._disk.unlink(frozen.path)
-            self._disk.sync_folder(self._frozen)
+        self._reader.delete(frozen.segments)
+        self._disk.unlink(frozen.path)  # if it is still there
+        self._disk.sync_folder(self._frozen)
         del self._waiting[frozen.path]
         self._spoken_for.difference_update(frozen.segments)
-        self._of_earlier.difference_update(frozen.segments)
+        self._earlier.gone(frozen.segments)
         self._counted.difference_update(batch.name for batch in frozen.batches)
 
     def _bridge(self) -> None:
         """While the database is away: what is old or fills a batch is frozen, and then needs its segments no more."""
         try:
             ready = self._ready()
-            if self._is_old([segment.path for segment in ready]) or _fill_a_batch(ready):
+            fill_a_batch = sum(segment.events or 0 for segment in ready) >= MAX_EVENTS
+            if fill_a_batch or self._is_old([segment.path for segment in ready]):
                 self._freeze(ready)
             for frozen in self._waiting.values():
-                if frozen.path not in self._stopped and self._is_old([frozen.path]):
-                    self._delete_segments(frozen.segments)
+                if frozen.path not in self.stopped and self._is_old([frozen.path]):
+                    self._reader.delete(frozen.segments)
         except OSError as error:
             self._settled = False
             log.warning("what waits for the database stays as it is", error=type(error).__name__)
@@ -255,17 +269,6 @@ class Loader:
             self._forgot_s = now_s
             with suppress(OSError):  # later, then
                 self._seen.forget(now_s)
-
-    def _delete_segments(self, names: Iterable[str]) -> None:
-        gone = set(names)
-        folders: set[Path] = set()
-        for segment in self._reader.segments():
-            if segment.closed and segment.name in gone:
-                self._disk.unlink(segment.broken)
-                self._disk.unlink(segment.path)
-                folders.add(segment.path.parent)
-        for folder in folders:
-            self._disk.sync_folder(folder)
 
     def _is_old(self, paths: list[Path]) -> bool:
         return bool(paths) and min(map(self._disk.modified_s, paths)) < self._clock.now() - OLD_S
@@ -282,19 +285,15 @@ class Loader:
         """Say what waits, from the files: events in segments, open ones too, and in frozen batches."""
         try:
             held = {name for frozen in self._waiting.values() for name in frozen.segments}
-            segments = [segment for segment in self._reader.segments() if segment.name not in held]
-            events = sum(map(self._reader.events_in, segments))
+            segments, events = self._reader.waiting(held)
         except OSError:  # a file went meanwhile: its worker has just closed it
             return
         batches = [batch for frozen in self._waiting.values() for batch in frozen.batches]
         self._metrics.waiting(
             events=events + sum(batch.events for batch in batches if batch.name not in self._counted),
-            segments=len(segments),
+            segments=segments,
             frozen_batches=len(batches),
-            stopped=len(self._stopped),
+            stopped=len(self.stopped),
         )
+        self._metrics.in_quarantine(len(self.quarantine.names()))
         self._metrics.ids(remembered=self._seen.size, forgotten_early=self._seen.forgotten_early)
-
-
-def _fill_a_batch(ready: list[Segment]) -> bool:
-    return sum(segment.events or 0 for segment in ready) >= MAX_EVENTS

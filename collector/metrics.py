@@ -82,6 +82,7 @@ class Metrics:
             "Events accepted before this start and found on disk, or taken back from quarantine",
             registry=registry,
         )
+        self._aside = _gauge(registry, "collector_quarantine_files", "Files in quarantine: look at them")
         self._pending = _gauge(registry, "collector_events_pending", "Events in segments and unverified batches")
         self._segments = _gauge(registry, "collector_spool_segments", "Segments that wait to be frozen")
         self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
@@ -137,6 +138,10 @@ class Metrics:
     def quarantined(self, events: int) -> None:
         """Count events that were accepted, cannot be counted, and were set aside."""
         self._quarantined.inc(events)
+
+    def in_quarantine(self, files: int) -> None:
+        """Say how many files lie in quarantine."""
+        self._aside.set(files)
 
     def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None:
         """Say how much waits to be loaded, and what is stopped."""

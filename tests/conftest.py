@@ -18,7 +18,7 @@ def start_stack(tmp_path: Path) -> Iterator[Callable[..., Stack]]:
 
     def start(**options: Any) -> Stack:
         folder = tmp_path / f"stack{len(stacks)}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # a test may have put data there
         stack = Stack(folder, **options)
         stacks.append(stack)
         return stack

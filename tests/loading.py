@@ -45,6 +45,7 @@ class Counted:
     pending: int = 0
     stopped: int = 0
     remembered: int = 0
+    aside_files: int = 0
 
     def recovered(self, events: int) -> None:
         self.of_earlier += events
@@ -64,6 +65,9 @@ class Counted:
 
     def quarantined(self, events: int) -> None:
         self.set_aside += events
+
+    def in_quarantine(self, files: int) -> None:
+        self.aside_files = files
 
     def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None:
         self.pending, self.segments, self.frozen, self.stopped = events, segments, frozen_batches, stopped

@@ -8,6 +8,7 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 import pytest
@@ -18,9 +19,10 @@ from collector.analyst.api import build_app
 from collector.analyst.tokens import Tokens, operator_token
 from collector.catalogue.declarations import read_declarations
 from collector.errors import Unavailable
-from collector.stats.answer import Answer, Answers
+from collector.stats.answer import Answers
 from tests.memory_reading import REGISTRY, SITE, MemoryReading, SteppedClock, seconds
 
+Result = TypeVar("Result")
 TODAY = "2026-11-22"
 ANALYST_TOKEN = "an-analyst-token-of-the-environment-0"
 CATALOGUE = "/api/v1/reports"
@@ -58,7 +60,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
     with ThreadPoolExecutor(1) as engine_thread:
         loop = asyncio.get_running_loop()
 
-        def run_blocking(ask: Callable[[], Answer]) -> Awaitable[Answer]:
+        def run_blocking(ask: Callable[[], Result]) -> Awaitable[Result]:
             if running.fails_with:
                 raise running.fails_with
             return loop.run_in_executor(engine_thread, ask)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from http import HTTPStatus
+from typing import NamedTuple
 
 import orjson
 from aiohttp import hdrs, web
@@ -42,6 +43,16 @@ class Rule(Enum):
 
     ANYONE = "anyone"
     TOKEN = "token"  # noqa: S105 - the name of a rule
+    OPERATOR = "operator"
+
+
+class Route(NamedTuple):
+    """A route and who may use it; all routes of one path have the same rule."""
+
+    method: str
+    path: str
+    rule: Rule
+    handler: Handler
 
 
 def refusal(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -58,10 +69,11 @@ def guard(tokens: Tokens, rules: dict[str, Rule]) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
         rule = rules.get(resource.canonical) if resource else None
-        needs_token = rule is Rule.TOKEN or request.path.startswith("/api")
-        if needs_token and not _is_admitted(request, tokens):
+        needs_token = rule in (Rule.TOKEN, Rule.OPERATOR) or request.path.startswith("/api")
+        token = _token_of(request)
+        if needs_token and not tokens.admits(token):
             return refusal(401, {hdrs.WWW_AUTHENTICATE: "Bearer"})
-        if resource and rule is None:
+        if (resource and rule is None) or (rule is Rule.OPERATOR and not tokens.is_operators(token)):
             return refusal(403)
         try:
             return await handler(request)
@@ -84,9 +96,8 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.pop(hdrs.SERVER, None)
 
 
-def _is_admitted(request: web.Request, tokens: Tokens) -> bool:
+def _token_of(request: web.Request) -> str:
+    """The bearer token that was sent; "", which is nobody's, where none was, or several."""
     given = request.headers.getall(hdrs.AUTHORIZATION, [])
-    if len(given) != 1:
-        return False
-    scheme, _, token = given[0].partition(" ")
-    return scheme.lower() == "bearer" and tokens.admits(token.strip())
+    scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    return token.strip() if scheme.lower() == "bearer" else ""

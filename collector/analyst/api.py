@@ -3,6 +3,7 @@
     GET /api/v1/reports            what may be asked                                    bearer token
     GET /api/v1/reports/{report}   one question (stats/question.py), JSON or CSV        bearer token
     GET /metrics                   Prometheus text                                      anyone
+    /api/v1/quarantine             quarantine.py                                        operator's token
 
 /metrics needs no token: scrapers rarely can send one, and its series are a fixed set of operational totals, none of a
 property, a value or a caller. The engine is only ever touched through `run_blocking`, in the thread that owns it.
@@ -11,28 +12,20 @@ property, a value or a caller. The engine is only ever touched through `run_bloc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import orjson
 from aiohttp import web
 
-from collector.analyst.access import Rule, guard, refusal, set_headers
+from collector.analyst.access import Route, Rule, guard, set_headers
+from collector.analyst.blocking import ANSWER_PATIENCE_S, Bounded, RunBlocking
 from collector.analyst.table import to_csv
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations
 from collector.metrics import CONTENT_TYPE
 from collector.stats.answer import Answer, Answers
 from collector.stats.question import BadQuestion, NoSuchReport
-
-ANSWER_PATIENCE_S = 25  # a query may take 10 s, and others may be before it; the commands wait 30
-MAX_WAITING = 32
-
-
-class RunBlocking(Protocol):
-    """Runs a plain function in the engine's thread."""
-
-    def __call__(self, ask: Callable[[], Answer], /) -> Awaitable[Answer]: ...
 
 
 class Api:
@@ -41,9 +34,8 @@ class Api:
     def __init__(self, answers: Answers, metrics_text: Callable[[], bytes], run_blocking: RunBlocking) -> None:
         self._answers = answers
         self._metrics_text = metrics_text
-        self._run_blocking = run_blocking
+        self._thread = Bounded(run_blocking)
         self._catalogue = orjson.dumps(catalogue(answers.declarations))
-        self._waiting = 0
 
     async def reports(self, request: web.Request) -> web.Response:
         """The catalogue."""
@@ -56,14 +48,7 @@ class Api:
         except BadQuestion as bad:
             said = {"error": {"parameter": bad.parameter, "rule": bad.rule}}
             return _json(orjson.dumps(said), status=404 if isinstance(bad, NoSuchReport) else 400)
-        if self._waiting >= MAX_WAITING:
-            return refusal(503)
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(ANSWER_PATIENCE_S):
-                answer = await self._run_blocking(lambda: self._answers.ask(question))
-        finally:
-            self._waiting -= 1
+        answer = await self._thread.run(lambda: self._answers.ask(question))
         if question.format == "csv":
             disposition = f'attachment; filename="{question.report.name}.csv"'
             return web.Response(
@@ -80,19 +65,24 @@ class Api:
 
 
 def build_app(
-    answers: Answers, tokens: Tokens, metrics_text: Callable[[], bytes], run_blocking: RunBlocking
+    answers: Answers,
+    tokens: Tokens,
+    metrics_text: Callable[[], bytes],
+    run_blocking: RunBlocking,
+    more: Iterable[Route] = (),
 ) -> web.Application:
     """The analyst port's application; its runner has access_log=None and the limits of the door."""
     api = Api(answers, metrics_text, run_blocking)
-    routes = {
-        "/api/v1/reports": (Rule.TOKEN, api.reports),
-        "/api/v1/reports/{report}": (Rule.TOKEN, api.report),
-        "/metrics": (Rule.ANYONE, api.metrics),
-    }
-    rules = {path: rule for path, (rule, _) in routes.items()}
+    routes = [
+        Route("GET", "/api/v1/reports", Rule.TOKEN, api.reports),
+        Route("GET", "/api/v1/reports/{report}", Rule.TOKEN, api.report),
+        Route("GET", "/metrics", Rule.ANYONE, api.metrics),
+        *more,
+    ]
+    rules = {route.path: route.rule for route in routes}
     app = web.Application(middlewares=[guard(tokens, rules)], client_max_size=1)
-    for path, (_, handler) in routes.items():
-        app.router.add_get(path, handler, allow_head=False)
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.handler)
     app.on_response_prepare.append(set_headers)
     return app
 

@@ -4,8 +4,9 @@
     DATA/tokens.json      [{"name", "sha256", "created"}], tokens shown once when made; 0600, replaced whole
     COLLECTOR_ANALYST_TOKEN  one more, from the environment: 32 to 200 printable ASCII characters
 
-Every one of them reads every property. tokens.json is read again when it changes, so that `collector token create`
-needs no restart. A token is never logged, and compared in constant time. The analyst port asks; the commands create.
+Every one of them reads every property; only the operator's opens the quarantine. tokens.json is read again when it
+changes, so that `collector token create` needs no restart. A token is never logged, and compared in constant time. The
+analyst port asks; the commands create.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Tokens:
                 f"COLLECTOR_ANALYST_TOKEN must be {MIN_LENGTH} to {MAX_LENGTH} printable ASCII characters"
             )
         self._data = data
-        self._fixed = [_digest(token) for token in (operator_token(data), analyst_token) if token is not None]
+        self._operator = _digest(operator_token(data))
+        self._fixed = [self._operator, *([_digest(analyst_token)] if analyst_token is not None else [])]
         self._named: list[bytes] = []
         self._seen: Signature = None
         self._read_again()
@@ -58,6 +60,10 @@ class Tokens:
         self._read_again()
         asked = _digest(token)
         return sum(hmac.compare_digest(asked, known) for known in (*self._fixed, *self._named)) > 0
+
+    def is_operators(self, token: str) -> bool:
+        """Whether this is the operator's, who may also change what is kept."""
+        return hmac.compare_digest(_digest(token), self._operator)
 
     def create(self, name: str) -> str:
         """Make a token of that name, durable when this returns; it is told here and never again."""

@@ -6,6 +6,7 @@ exact, whoever was new is not known any more.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,17 +66,45 @@ class SpoolReader:
 
     def read(self, segment: Segment) -> Contents:
         """Everything in a closed segment that is whole. A torn tail that could not be cut was never acknowledged."""
+        return self._contents(segment.path, segment.name, segment.events or 0)
+
+    def uncounted_in(self, path: Path, name: str, events: int) -> tuple[int, int]:
+        """Of a copy of a segment that held so many events: how many are damaged, and of a kind not declared today.
+
+        Raises OSError, ValueError or LookupError if it cannot be read.
+        """
+        contents = self._contents(path, name, events)
+        return contents.lost, contents.dropped
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete the closed segments of these names, with what torn writes left of them; durable when this returns."""
+        gone = set(names)
+        folders: set[Path] = set()
+        for segment in self.segments():
+            if segment.closed and segment.name in gone:
+                self.disk.unlink(segment.broken)
+                self.disk.unlink(segment.path)
+                folders.add(segment.path.parent)
+        for folder in folders:
+            self.disk.sync_folder(folder)
+
+    def _contents(self, path: Path, name: str, events: int) -> Contents:
         records: list[Record] = []
         dropped = lost = after = 0
-        for found in frames(segment.name, self.disk.read(segment.path)):
+        for found in frames(name, self.disk.read(path)):
             if isinstance(found, int):
                 continue
             lost += found.first - after
             after = found.after
-            events = self._records(found)
-            records += [record for record in events if record]
-            dropped += sum(record is None for record in events)
-        return Contents(records, lost + (segment.events or 0) - after, dropped)
+            read = self._records(found)
+            records += [record for record in read if record]
+            dropped += sum(record is None for record in read)
+        return Contents(records, lost + events - after, dropped)
+
+    def waiting(self, held: set[str]) -> tuple[int, int]:
+        """How many segments there are beside those of these names, and how many events they hold. Raises OSError."""
+        waiting = [segment for segment in self.segments() if segment.name not in held]
+        return len(waiting), sum(map(self.events_in, waiting))
 
     def events_in(self, segment: Segment) -> int:
         """How many events a segment holds; of an open one as far as its headers are written, unchecked."""

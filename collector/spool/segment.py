@@ -74,6 +74,11 @@ def segment_name(life: Life, worker: int, sequence: int) -> str:
     return f"{life.node:016x}-{worker}-{life.epoch}-{sequence}"
 
 
+def epoch_of(name: str) -> int:
+    """The epoch a segment was written in."""
+    return int(name.split("-")[2])
+
+
 def closed_path(folder: Path, name: str, events: int) -> Path:
     """Where a segment lies once it is closed."""
     return folder / f"{name}.{events}{CLOSED}"

@@ -1,4 +1,4 @@
-"""Asks the analyst port on behalf of the command line: plain HTTP, one question, one reply.
+"""Asks the analyst port on behalf of the command line: plain HTTP, one request, one reply.
 
 It never follows a redirect or a proxy of the environment: the token must reach nobody but the collector.
 """
@@ -6,10 +6,8 @@ It never follows a redirect or a proxy of the environment: the token must reach 
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, urlencode
 
 import orjson
 
@@ -62,16 +60,12 @@ def token_of(data: Path, given: str | None) -> Token | None:
         return None
 
 
-def ask(address: str, token: str, report: str, parameters: Mapping[str, str]) -> Reply:
-    """Ask one report of the analyst port at HOST:PORT; raises Unanswered where no HTTP answer comes."""
+def call(address: str, token: str, path: str, method: str = "GET") -> Reply:
+    """Send one request to the analyst port at HOST:PORT; raises Unanswered where no HTTP answer comes."""
     host, _, port = reachable(address).rpartition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
     try:
-        connection.request(
-            "GET",
-            f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}",
-            headers={"Authorization": f"Bearer {token}"},
-        )
+        connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
         response = connection.getresponse()
         return Reply(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:

@@ -1,6 +1,7 @@
 """An answer as a table for people: aligned, thousands apart, totals below, notes last.
 
-And the list of the reports that can be asked. Nothing here knows what a number means; the commands print it.
+And other lists, such as that of the reports that can be asked. Nothing here knows what a number means; the commands
+print it.
 """
 
 from __future__ import annotations
@@ -28,10 +29,18 @@ def render(answer: Mapping[str, Any]) -> str:
 
 def render_reports(reports: Iterable[tuple[str, Sequence[str], str]]) -> str:
     """Name, dimensions and question of each report, aligned, ending in a line break."""
-    rows = [("report", "by", "question")]
-    rows += [(name, ",".join(by) or NOT_KNOWN, question) for name, by, question in reports]
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    return "".join(f"{_line(row, widths, [False] * len(row)).rstrip()}\n" for row in rows)
+    return render_rows(
+        ("report", "by", "question"), [(name, ",".join(by) or NOT_KNOWN, question) for name, by, question in reports]
+    )
+
+
+def render_rows(columns: Sequence[str], values: Iterable[Sequence[object]]) -> str:
+    """Columns with their names, numbers to the right, ending in a line break."""
+    values = list(values)
+    rows = [[_shown(value) for value in row] for row in values]
+    to_the_right = [any(isinstance(row[i], int) for row in values) for i in range(len(columns))]
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return "".join(f"{_line(row, widths, to_the_right).rstrip()}\n" for row in (columns, *rows))
 
 
 def _table(columns: list[str], values: Sequence[Sequence[Any]], known: Mapping[str, Any]) -> list[str]:

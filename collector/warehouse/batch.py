@@ -41,6 +41,7 @@ _MAGIC, _VERSION = b"COLBATCH", 1
 _PREFIX = struct.Struct("<8sHI")
 _CRC = struct.Struct("<I")
 _HEADER_AT = _PREFIX.size + _CRC.size
+_ENTRY = ("name", "day", "events", "rows", "length", "crc")
 _PADDING = tuple(("",) * (MAX_DIMENSIONS - count) for count in range(MAX_DIMENSIONS + 1))
 
 
@@ -79,6 +80,11 @@ class Frozen:
     segments: tuple[str, ...]
     batches: tuple[Batch, ...]
 
+    @property
+    def events(self) -> int:
+        """How many events its batches are made of."""
+        return sum(batch.events for batch in self.batches)
+
 
 def freeze(
     disk: Disk,
@@ -106,11 +112,16 @@ def freeze(
             )
             bodies.append(body)
             unsaid = 0
-    header = orjson.dumps({"node": node, "table": table.name, "segments": segments, "batches": entries})
-    prefix = _PREFIX.pack(_MAGIC, _VERSION, len(header))
     path = folder / (segments[0] + SUFFIX)
-    disk.write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
-    return _frozen(disk, path, header)
+    said = {"node": node, "table": table.name, "segments": segments, "batches": entries}
+    return _frozen(disk, path, _write(disk, path, said, bodies))
+
+
+def freeze_again(disk: Disk, path: Path, frozen: Frozen, batches: list[Batch]) -> None:
+    """Write some batches of a frozen file to another, which speaks for the same segments. Raises OSError, Corrupt."""
+    entries = [{name: getattr(batch, name) for name in _ENTRY} for batch in batches]
+    said = {"node": batches[0].node, "table": batches[0].table, "segments": frozen.segments, "batches": entries}
+    _write(disk, path, said, [batch.body() for batch in batches])
 
 
 def read_frozen(disk: Disk, path: Path) -> Frozen:
@@ -125,6 +136,14 @@ def read_frozen(disk: Disk, path: Path) -> Frozen:
     if google_crc32c.value(start[: _PREFIX.size] + header) != _CRC.unpack_from(start, _PREFIX.size)[0]:
         raise Corrupt(f"the header of frozen file {path.name} is damaged")
     return _frozen(disk, path, header)
+
+
+def _write(disk: Disk, path: Path, said: Mapping[str, Any], bodies: list[bytes]) -> bytes:
+    """The header, once the file is durable."""
+    header = orjson.dumps(said)
+    prefix = _PREFIX.pack(_MAGIC, _VERSION, len(header))
+    disk.write_durably(path, b"".join([prefix, _CRC.pack(google_crc32c.value(prefix + header)), header, *bodies]))
+    return header
 
 
 def _frozen(disk: Disk, path: Path, header: bytes) -> Frozen:

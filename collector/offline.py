@@ -1,0 +1,68 @@
+"""What the commands do with a data directory while no server runs: the same as the warehouse process, in this one.
+
+The caller holds the directory (data_folder.py). Whatever stands in the way is raised as Misconfigured, in a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from collector.analyst.api import body_of
+from collector.assembly import answers_of, engine_of, loader_of, reader_of
+from collector.catalogue.declarations import read_declarations
+from collector.clock import SystemClock
+from collector.data_folder import DataFolder
+from collector.errors import Code, Misconfigured, Unavailable
+from collector.metrics import Metrics
+from collector.quarantine import Quarantine, Retried
+from collector.settings import Settings
+from collector.spool.segment import Life
+from collector.stats.question import BadQuestion
+from collector.warehouse.writing import Writing
+
+
+def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
+    """The body that answers a question; what is spooled is loaded first."""
+    declarations = read_declarations()
+    clock = SystemClock()
+    with _plainly(folder), engine_of(settings) as engine:
+        writing = Writing(engine)
+        writing.connect()
+        life = Life(int(folder.node(), 16), 0)
+        loader = loader_of(folder.path, life, declarations, writing, clock, Metrics(declarations.kinds, Code))
+        while loader.load_ready():
+            pass
+        answers = answers_of(settings, declarations, engine, clock)
+        return body_of(answers.ask(answers.read(report, parameters.items())))
+
+
+@contextmanager
+def quarantine_offline(folder: DataFolder) -> Iterator[Quarantine]:
+    """What is set aside, for the block; needs no engine."""
+    with _plainly(folder):
+        yield Quarantine(reader_of(folder.path, read_declarations()), folder.path)
+
+
+def retry_offline(settings: Settings, folder: DataFolder, name: str) -> Retried:
+    """Load batches that were set aside again; raises NotKept, too."""
+    declarations = read_declarations()
+    metrics = Metrics(declarations.kinds, Code)
+    with _plainly(folder), engine_of(settings) as engine:
+        life = Life(int(folder.node(), 16), 0)
+        return loader_of(folder.path, life, declarations, Writing(engine), SystemClock(), metrics).retry(name)
+
+
+@contextmanager
+def _plainly(folder: DataFolder) -> Iterator[None]:
+    os.environ["TMPDIR"] = str(folder.tmp)
+    folder.tmp.mkdir(mode=0o700, exist_ok=True)
+    try:
+        yield
+    except BadQuestion as bad:
+        raise Misconfigured(f"{bad.parameter}: {bad.rule}") from None
+    except Unavailable as away:
+        raise Misconfigured(f"the data cannot be read: {away}") from None
+    except OSError as error:
+        raise Misconfigured(f"the data in {folder.path} cannot be read: {type(error).__name__}") from None
