@@ -48,7 +48,7 @@ def test_what_each_of_them_holds_is_shown(aside: Stack) -> None:
     lines = [line.split() for line in batches.stdout.splitlines()]
     assert lines[-2:] == [["day", "events", "rows", "on", "disk"], ["2026-09-03", "1", "1", "whole"]]
     damaged = quarantine(aside, "show", only(aside, "of-5.segment")).stdout
-    assert damaged.endswith("of 5 events in the segment; read today, 1 are damaged, 0 of a kind that is not declared\n")
+    assert damaged.endswith("of 5 events in the segment; read today: 1 damaged, 0 of a kind that is not declared\n")
     shown = orjson.loads(quarantine(aside, "show", only(aside, "of-2.segment"), "--format", "json").stdout)
     assert (shown["events"], shown["held"], shown["damaged"], shown["undeclared"]) == (1, 2, 0, 1)
 
@@ -58,7 +58,7 @@ def test_what_is_refused_again_is_set_aside_again_and_the_counters_add_up(aside:
     name = only(aside, ".batches")
     told = quarantine(aside, "retry", name)
     assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == "Error: the database refuses 1 event again: they are set aside again\n"
+    assert told.stderr == "Error: still refused by the database, and set aside again: 1 event\n"
     assert only(aside, ".batches") == name
     assert_adds_up(aside, recovered=10, loaded=6, quarantined=4, pending=0)
 

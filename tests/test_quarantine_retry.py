@@ -1,4 +1,4 @@
-"""What the database refused for good and takes at last: counted exactly once, with the collector running and without."""
+"""What the database refused for good and takes at last is counted exactly once, with the collector running or not."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_is_tried_while_the_database_is_away_waits_for_it(refusing: Stack, 
     database.kill()
     told = quarantine(refusing, "retry", only(refusing, ".batches"))
     assert told.returncode == 0, told.stderr
-    assert "The database is away, or not as it must be: 7 events wait in DATA/frozen" in told.stdout
+    assert "until it is back and the collector runs: 7 events." in told.stdout
     assert_adds_up(refusing, accepted=7, recovered=7, loaded=0, quarantined=7, pending=7)
     refusing.restart()
     assert_adds_up(refusing, accepted=0, recovered=7, loaded=0, quarantined=0, pending=7)
@@ -114,7 +114,7 @@ def test_what_is_stopped_is_listed_apart_and_waits(refusing: Stack, database: Cl
         )
     told = quarantine(refusing, "retry", name)
     assert told.returncode == 1
-    assert "the marker in the database tells other counts: 7 events wait in DATA/frozen" in told.stderr
+    assert "the marker in the database tells other counts; stopped in DATA/frozen" in told.stderr
     lines = quarantine(refusing, "list").stdout.splitlines()
     assert (lines[0], lines[-1]) == ("Nothing is set aside.", f"  {name}")
     assert lines[2].startswith("Stopped, in DATA/frozen: ")
@@ -132,7 +132,7 @@ def test_it_all_works_without_a_server(start_stack: Callable[..., Stack], tmp_pa
     name = only(stack, ".batches")
     assert len(listed(stack)) == 3
     assert "2026-09-03" in quarantine(stack, "show", name).stdout
-    assert "refuses 1 event again" in quarantine(stack, "retry", name).stderr
+    assert "still refused by the database, and set aside again: 1 event" in quarantine(stack, "retry", name).stderr
     assert only(stack, ".batches") == name
     assert (
         quarantine(stack, "drop", name).stderr == "Error: this gives up 1 event for good: say --yes if that is meant\n"
