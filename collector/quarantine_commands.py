@@ -93,7 +93,7 @@ def show(name: str, form: str, **flags: str | None) -> None:
         click.echo(render_rows(("day", "events", "rows", "on disk"), rows), nl=False)
     elif "held" in said:
         click.echo(
-            f"of {_events(said['held'])} in the segment; read today, {_known(said['damaged'])} are damaged,"
+            f"of {_events(said['held'])} in the segment; read today: {_known(said['damaged'])} damaged,"
             f" {_known(said['undeclared'])} of a kind that is not declared"
         )
 
@@ -114,15 +114,15 @@ def retry(name: str, **flags: str | None) -> None:
         click.echo(f"Loaded: {_events(said['loaded'])}, each counted once.")
     if said["waiting"]:
         click.echo(
-            f"The database is away, or not as it must be: {_events(said['waiting'])} wait in DATA/frozen, and are"
-            " loaded when it is back and the collector runs."
+            "The database is away, or not as it must be. Waiting in DATA/frozen until it is back and the collector"
+            f" runs: {_events(said['waiting'])}."
         )
     if said["refused"]:
-        raise Misconfigured(f"the database refuses {_events(said['refused'])} again: they are set aside again")
+        raise Misconfigured(f"still refused by the database, and set aside again: {_events(said['refused'])}")
     if said["stopped"]:
         raise Misconfigured(
-            f"the marker in the database tells other counts: {_events(said['stopped'])} wait in DATA/frozen until"
-            " somebody has looked (the log says more)"
+            "the marker in the database tells other counts; stopped in DATA/frozen until somebody has looked (the log"
+            f" says more): {_events(said['stopped'])}"
         )
 
 
