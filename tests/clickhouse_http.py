@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from tests.calling import call
 from tests.clickhouse_serving import serve
-from tests.stack import ROOT, call, eventually
+from tests.stack import ROOT, eventually
 
 USER = "collector"
 PASSWORD = "p@ss/wörd:%23#?"

@@ -14,11 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.calling import Reply, call
 
 TOKEN = "test-token-that-is-long-enough-to-be-one"
 ROOT = Path(__file__).parent.parent
@@ -27,18 +29,6 @@ STOP_PATIENCE_S = 10.0
 POLL_S = 0.02
 
 Role = str  # "worker" or "warehouse"
-
-
-class Reply(NamedTuple):
-    """An HTTP answer."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.body)
 
 
 class Stack:
@@ -276,20 +266,6 @@ class Stack:
         assert status == expected, self.log_text
         assert not [pid for pid in children if is_alive(pid)]
         assert "Traceback" not in self.log_text, self.log_text
-
-
-def call(
-    address: str, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-) -> Reply:
-    """One HTTP request on a connection of its own."""
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=20)
-    try:
-        connection.request(method, path, body, dict(headers or {}))
-        response = connection.getresponse()
-        return Reply(response.status, {name.lower(): text for name, text in response.getheaders()}, response.read())
-    finally:
-        connection.close()
 
 
 def eventually(promise: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.calling import Reply
 from tests.counting import days, gained_by, load
 from tests.example_events import BadEvent, bad_events, good_events
-from tests.stack import ROOT, Reply, Stack
+from tests.stack import ROOT, Stack
 from tests.wire import request, say
 
 HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/pricing"}

@@ -20,8 +20,9 @@ import pytest
 from collector.data_folder import hold
 from collector.errors import Misconfigured
 from collector.tools.start_lines import warning_of_analyst
+from tests.calling import Reply
 from tests.requires import needs
-from tests.stack import ROOT, TOKEN, Reply, Stack, eventually, is_alive
+from tests.stack import ROOT, TOKEN, Stack, eventually, is_alive
 
 HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/"}
 

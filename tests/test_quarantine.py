@@ -12,8 +12,9 @@ from urllib.parse import quote
 import orjson
 import pytest
 
+from tests.calling import call
 from tests.setting_aside import CONFIG, NODE, assert_adds_up, leave_behind, listed, only, quarantine
-from tests.stack import ROOT, TOKEN, Stack, call
+from tests.stack import ROOT, TOKEN, Stack
 
 ROUTES = "/api/v1/quarantine"
 
