@@ -30,8 +30,7 @@ HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.exampl
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One for all tests that leave it running."""
-    stack = Stack(tmp_path_factory.mktemp("running"))
-    yield stack
+    yield (stack := Stack(tmp_path_factory.mktemp("running")))
     stack.sweep()
 
 
@@ -290,8 +289,8 @@ def _serve(*options: str) -> subprocess.CompletedProcess[str]:
 
 def _hits(stack: Stack) -> int:
     today = datetime.now(UTC).date()
-    asked = {"property": "www.example.org", "from_": str(today - timedelta(1)), "to": str(today)}
-    return int(stack.ask("traffic", **asked)["totals"]["events"])
+    answer = stack.ask("traffic", property="www.example.org", from_=str(today - timedelta(1)), to=str(today))
+    return int(answer["totals"]["events"])
 
 
 def _is_healthy(stack: Stack) -> bool:

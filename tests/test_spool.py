@@ -182,7 +182,7 @@ async def test_without_room_nothing_is_written_until_there_is_some_again(tmp_pat
     assert set(paths(tmp_path)) == {"/a", "/c"}
 
 
-async def test_a_spool_never_outgrows_its_quota_by_more_than_a_quarter_of_a_second(tmp_path: Path) -> None:
+async def test_a_spool_never_outgrows_its_quota(tmp_path: Path) -> None:
     writer = new_writer(tmp_path, quota_bytes=20_000)
     refused = accepted = 0
     async with asyncio.timeout(20):
@@ -194,7 +194,7 @@ async def test_a_spool_never_outgrows_its_quota_by_more_than_a_quarter_of_a_seco
                 refused += 1
                 await asyncio.sleep(0.01)
     used = sum(segment.path.stat().st_size for segment in segments(DISK, tmp_path))
-    assert used >= 20_000
+    assert 20_000 * 7 / 8 < used <= 20_000
     writer.close()
     assert len(paths(tmp_path)) == accepted
 

@@ -1,7 +1,8 @@
 """Whether the spool may still grow: the operator's quota, and a floor of free space left to the rest of the machine.
 
-The writer asks before each commit group; the answer is looked up on the disk a few times a second. Refusing before the
-disk is full is what lets everything already accepted be loaded, and nothing old ever be dropped.
+The writer asks before each commit group; the answer is looked up on the disk a few times a second, and for every group
+once the quota is near. Refusing before the disk is full is what lets everything already accepted be loaded, and nothing
+old ever be dropped.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collector.disk import Disk
 from collector.spool.segment import worker_folders
 
 LOOK_EVERY_S = 0.25
-FLOOR_SHARE = 16  # a sixteenth of the file system stays free, but no more than
+NEAR = 0.75  # of the quota: from here on every group looks
+SHARE = 16  # a sixteenth is left: of the file system, but no more than
 MAX_FLOOR_BYTES = 256 * 1024 * 1024
+MAX_SPARE_BYTES = 4 * 1024 * 1024  # and of the quota: more than the groups that several workers write at once
 
 
 class Room:
@@ -24,14 +27,15 @@ class Room:
         self._disk = disk
         self._spool = spool
         self._frozen = frozen
-        self._quota_bytes = quota_bytes
+        self._full_bytes = quota_bytes - min(quota_bytes // SHARE, MAX_SPARE_BYTES)
+        self._look_every_s = LOOK_EVERY_S
         self._looked_at = 0.0
         self._left = True
 
     def left(self) -> bool:
         """Whether more may be written, as of the last quarter of a second. A disk that does not say has none."""
         now = time.monotonic()
-        if now - self._looked_at >= LOOK_EVERY_S:
+        if now - self._looked_at >= self._look_every_s:
             self._looked_at = now
             try:
                 self._left = self._look()
@@ -41,8 +45,10 @@ class Room:
 
     def _look(self) -> bool:
         free, size = self._disk.free_bytes(self._spool)
-        if free <= min(size // FLOOR_SHARE, MAX_FLOOR_BYTES):
+        if free <= min(size // SHARE, MAX_FLOOR_BYTES):
             return False
         folders = [*worker_folders(self._disk, self._spool), self._frozen]
         used = sum(self._disk.size_bytes(folder / file) for folder in folders for file in self._disk.names(folder))
-        return used < self._quota_bytes
+        near = NEAR * self._full_bytes <= used < self._full_bytes
+        self._look_every_s = 0.0 if near else LOOK_EVERY_S
+        return used < self._full_bytes
