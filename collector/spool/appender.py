@@ -45,18 +45,22 @@ class Appender:
         self._open: _OpenSegment | None = None
         self._given_up: list[Path] = []
 
-    def append(self, records: list[Record]) -> None:
-        """Make records durable, all or none; raises Unavailable if none will count, InDoubt if that is not known."""
+    def append(self, records: list[Record]) -> int:
+        """Make records durable, all or none; how many bytes that took.
+
+        Raises Unavailable if none of them will count, InDoubt if that is not known.
+        """
         self._tidy()
         try:
             if self._open is None:
                 self._open = self._begin()
-            self._open.append(self._digest, records)
+            size_bytes = self._open.append(self._digest, records)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are answered and the thread goes on
             log.error("the spool cannot be written", **place_of(error))
             raise self._failed() from None
         if self._open.size_bytes >= self._segment_bytes or not self.seconds_left():
             self.rotate()
+        return size_bytes
 
     def seconds_left(self) -> float | None:
         """Until the open segment is due to be closed; None if there is none."""
@@ -123,12 +127,13 @@ class _OpenSegment:
     def seconds_left(self) -> float:
         return max(0.0, self._close_at_s - time.monotonic())
 
-    def append(self, digest: bytes, records: list[Record]) -> None:
+    def append(self, digest: bytes, records: list[Record]) -> int:
         frame = encode(self.name, self._events, digest, records)
         self._disk.append(self._fd, frame)
         self._disk.sync(self._fd)
         self.size_bytes += len(frame)
         self._events += len(records)
+        return len(frame)
 
     def cut(self) -> bool:
         """Take away what a failed append left behind; whether that is sure."""

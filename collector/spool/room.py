@@ -1,7 +1,7 @@
 """Whether the spool may still grow: the operator's quota, and a floor of free space left to the rest of the machine.
 
 The writer asks before each commit group; the answer is looked up on the disk a few times a second, and for every group
-once the quota is near. Refusing before the disk is full is what lets everything already accepted be loaded, and nothing
+once the quota is near as far as this writer knows. Refusing before the disk is full is what lets everything already accepted be loaded, and nothing
 old ever be dropped.
 """
 
@@ -28,14 +28,14 @@ class Room:
         self._spool = spool
         self._frozen = frozen
         self._full_bytes = quota_bytes - min(quota_bytes // SHARE, MAX_SPARE_BYTES)
-        self._look_every_s = LOOK_EVERY_S
+        self._used_bytes = 0
         self._looked_at = 0.0
         self._left = True
 
     def left(self) -> bool:
         """Whether more may be written, as of the last quarter of a second. A disk that does not say has none."""
         now = time.monotonic()
-        if now - self._looked_at >= self._look_every_s:
+        if now - self._looked_at >= LOOK_EVERY_S or (self._left and self._used_bytes >= NEAR * self._full_bytes):
             self._looked_at = now
             try:
                 self._left = self._look()
@@ -43,12 +43,16 @@ class Room:
                 self._left = False
         return self._left
 
+    def taken(self, size_bytes: int) -> None:
+        """So much was written since the last look."""
+        self._used_bytes += size_bytes
+
     def _look(self) -> bool:
         free, size = self._disk.free_bytes(self._spool)
         if free <= min(size // SHARE, MAX_FLOOR_BYTES):
             return False
         folders = [*worker_folders(self._disk, self._spool), self._frozen]
-        used = sum(self._disk.size_bytes(folder / file) for folder in folders for file in self._disk.names(folder))
-        near = NEAR * self._full_bytes <= used < self._full_bytes
-        self._look_every_s = 0.0 if near else LOOK_EVERY_S
-        return used < self._full_bytes
+        self._used_bytes = sum(
+            self._disk.size_bytes(folder / file) for folder in folders for file in self._disk.names(folder)
+        )
+        return self._used_bytes < self._full_bytes

@@ -140,7 +140,7 @@ class SpoolWriter:
             return Unavailable("no room is left")
         started = time.perf_counter()
         try:
-            self._appender.append(records)
+            self._room.taken(self._appender.append(records))
         except (Unavailable, InDoubt) as error:
             return error
         self._observe(time.perf_counter() - started)
