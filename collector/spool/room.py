@@ -1,8 +1,8 @@
 """Whether the spool may still grow: the operator's quota, and a floor of free space left to the rest of the machine.
 
 The writer asks before each commit group; the answer is looked up on the disk a few times a second, and for every group
-once the quota is near as far as this writer knows. Refusing before the disk is full is what lets everything already accepted be loaded, and nothing
-old ever be dropped.
+once the quota is near as far as this writer knows. Refusing before the disk is full is what lets everything already
+accepted be loaded, and nothing old ever be dropped.
 """
 
 from __future__ import annotations
