@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.durability.rest import judged, waiting
 from tests.durability.run import run
 from tests.durability.running import running
 from tests.durability.scenarios import SCENARIOS
+from tests.durability.small_disk import BLOCK_BYTES, Ballast, small_disk
 from tests.requires import lacks
 from tests.stack import eventually
 
@@ -65,6 +67,25 @@ def test_events_that_vanished_from_the_spool_are_told_as_lost(tmp_path: Path) ->
             segment.unlink()
         stack.start()
         assert judged(stack, ledger) == (ledger.acknowledged, 0)
+
+
+def test_a_small_disk_is_taken_away_when_its_scenario_fails(tmp_path: Path) -> None:
+    place = tmp_path / "small"
+    with ExitStack() as opened:
+        try:
+            with pytest.raises(OSError, match="No space left"):
+                _fail_on_a_full_disk(place, opened)
+        except NotHereError as error:
+            lacks(str(error))
+        assert not place.is_mount()
+
+
+def _fail_on_a_full_disk(place: Path, opened: ExitStack) -> None:
+    with small_disk(place, 1):
+        assert place.is_mount()
+        opened.enter_context((place / "open").open("wb"))  # something still uses it at the end
+        Ballast(place).fill()
+        (place / "more").write_bytes(bytes(BLOCK_BYTES))
 
 
 def _told(lost: int, doubled: int) -> Scenario:
