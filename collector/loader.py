@@ -94,9 +94,11 @@ class Loader:
             self._load_waiting()
             if fresh := self._freeze(self._ready()):
                 self._load(fresh)
-        except Unavailable as error:
+        except (Unavailable, Misconfigured) as error:
             self._failed(error)
             self._bridge()
+            if isinstance(error, Misconfigured):
+                raise
         except OSError as error:
             self._settled = False  # what the disk holds now is only to be learnt from the disk
             self._failed(error)

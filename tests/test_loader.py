@@ -7,13 +7,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.errors import Unavailable
+from collector.errors import Misconfigured, Unavailable
 from collector.event import Event
 from collector.spool.frame import HEADER, encode
 from collector.spool.segment import Life, closed_path, segment_name, worker_folder
@@ -160,15 +161,16 @@ class Stepped:
 
 
 class Away:
-    """An engine that is away as long as it is told to be."""
+    """An engine that is away, or wrong, as long as it is told to be."""
 
-    def __init__(self, engine: Embedded) -> None:
+    def __init__(self, engine: Embedded, error: Exception | None = None) -> None:
         self._engine = engine
+        self._error = error or Unavailable("connection refused")
         self.away = True
 
     def __getattr__(self, name: str) -> Any:
         if self.away:
-            raise Unavailable("connection refused")
+            raise self._error
         return getattr(self._engine, name)
 
 
@@ -205,6 +207,28 @@ def test_events_become_cells_within_the_hour_while_the_database_is_away(engine: 
     assert [Path(name).suffix for name in place.files()] == [".batches", ".batches"]
     away.away = False
     assert sum(loader.load_ready() for _ in range(100)) == 2
+    assert place.files() == []
+
+
+def test_events_become_cells_within_the_hour_while_the_database_is_the_wrong_one(
+    engine: Embedded, place: Place
+) -> None:
+    place.write([(hit("/a"), 0)])
+    wrong: Any = Away(engine, Misconfigured("the table has other columns"))
+    clock = Stepped(time.time())
+    loader = place.loader(wrong, clock=clock)
+    for _ in range(2):
+        place.write([(hit("/b"), 0)])
+        for _ in range(20):
+            with suppress(Misconfigured):
+                loader.load_ready()
+        clock.now_s += 601
+    with suppress(Misconfigured):
+        while loader.load_ready() == 0:
+            pass
+    assert {Path(name).suffix for name in place.files()} == {".batches"}
+    wrong.away = False
+    assert sum(loader.load_ready() for _ in range(100)) == 3
     assert place.files() == []
 
 

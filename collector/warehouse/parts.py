@@ -101,5 +101,11 @@ def _is_whole(client: Client, table: str, part: Part) -> bool:
     settings = {"check_query_single_value_result": 1}
     if client.command(f"CHECK TABLE {table} PART '{part.name}'", settings=settings) != 1:
         return False
-    files = [Path(part.path, name) for name in _UNSUMMED]  # there if the engine runs on this machine
-    return all(file.stat().st_size for file in files if file.exists())
+    return not any(_is_empty(Path(part.path, name)) for name in _UNSUMMED)
+
+
+def _is_empty(file: Path) -> bool:
+    try:
+        return file.stat().st_size == 0
+    except OSError:  # the engine is a server: on another machine, or its files are not ours to see
+        return False
