@@ -65,8 +65,11 @@ class Disk:
             return []
 
     def make_folder(self, folder: Path) -> None:
-        """Have a private folder there, with its parents."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Have a private folder there, durably, with its parents."""
+        if not folder.parent.exists():
+            self.make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.sync_folder(folder.parent)
 
     def tidy(self, folder: Path) -> None:
         """Have a private folder there, without what a crash left of write_durably: what that was made of still is."""

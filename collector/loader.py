@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from math import inf
 from pathlib import Path
-from typing import Protocol
 
 from collector.clock import Clock
 from collector.errors import Corrupt, Misconfigured, Unavailable
 from collector.log import log
+from collector.metrics import LoaderMetrics
 from collector.quarantine import Quarantine, Retried
 from collector.spool.earlier import Earlier
 from collector.spool.gather import MAX_EVENTS, gather
@@ -38,21 +39,9 @@ from collector.warehouse.writing import Writing
 
 FROZEN = "frozen"
 FORGET_EVERY_S = 1.0  # ids past their time, while nothing is loaded
+LOOK_AGAIN_S = 60.0  # at segments that could not be read
 OLD_S = 600  # while the database is away: events become cells, and go, well within an hour (privacy.md C3)
 MAX_PAUSE_PASSES = 50  # passes left out after failures in a row: 1, 2, 4, ... at most 10 s when called every 0.2 s
-
-
-class LoaderMetrics(Protocol):
-    """What the loader counts (metrics.py)."""
-
-    def recovered(self, events: int) -> None: ...
-    def verified(self, events: int) -> None: ...
-    def duplicate(self, events: int) -> None: ...
-    def quarantined(self, events: int) -> None: ...
-    def in_quarantine(self, files: int) -> None: ...
-    def load_failed(self) -> None: ...
-    def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None: ...
-    def ids(self, *, remembered: int, forgotten_early: int) -> None: ...
 
 
 class Loader:
@@ -83,7 +72,9 @@ class Loader:
         self._counted: set[str] = set()
         self._spoken_for: set[str] = set()
         self._earlier = Earlier(life.epoch, metrics.recovered)
+        self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
         self._settled = False
+        self._settle_at_s = inf
         self._forgot_s = 0.0
         self._failures = self._pause = self._verified = 0
 
@@ -98,7 +89,7 @@ class Loader:
             return 0
         self._verified = 0
         try:
-            if not self._settled:
+            if not self._settled or self._clock.now() >= self._settle_at_s:
                 self._settle()
             self._load_waiting()
             if fresh := self._freeze(self._ready()):
@@ -165,10 +156,16 @@ class Loader:
                 self._earlier.found(older)
                 log.critical("a file of batches is damaged: its segments stay unread", reason=str(corrupt))
         self._settled = True
+        self._settle_at_s = inf
 
     def _wait_for(self, frozen: Frozen) -> None:
         self._waiting[frozen.path] = frozen
         self._spoken_for.update(frozen.segments)
+        name, repeats, uncounted = self._left_out
+        if frozen.path.name == name:  # also where freezing failed, and left the file
+            self._left_out = "", 0, 0
+            self._metrics.duplicate(repeats)
+            self._metrics.quarantined(uncounted)
 
     def _ready(self) -> list[Segment]:
         """The closed segments of this node that no frozen file speaks for, oldest first within their worker."""
@@ -185,12 +182,16 @@ class Loader:
         if not ready:
             return None
         gathered = gather(ready, self._reader, self._seen, self._clock.now())
-        self._spoken_for.update(segment.name for segment in gathered.unreadable)  # until the files are looked at anew
+        if gathered.unreadable:  # nor are they read again before a while
+            self._spoken_for.update(segment.name for segment in gathered.unreadable)
+            self._settle_at_s = self._clock.now() + LOOK_AGAIN_S
         for segment, events in gathered.uncounted:
             self.quarantine.copy(segment.path, events)
             log.error("a segment is not whole: a copy was set aside", segment=segment.name, events=events)
         if not gathered.segments:
             return None
+        uncounted = sum(each.events for each in gathered.uncounted)
+        self._left_out = gathered.segments[0].name + SUFFIX, gathered.repeats, uncounted
         frozen = freeze(
             self._disk,
             self._frozen,
@@ -200,8 +201,6 @@ class Loader:
             events=gathered.cells.events,
         )
         self._wait_for(frozen)
-        self._metrics.duplicate(gathered.repeats)
-        self._metrics.quarantined(sum(uncounted.events for uncounted in gathered.uncounted))
         return frozen
 
     def _load_waiting(self) -> None:
@@ -286,7 +285,8 @@ class Loader:
         try:
             held = {name for frozen in self._waiting.values() for name in frozen.segments}
             segments, events = self._reader.waiting(held)
-        except OSError:  # a file went meanwhile: its worker has just closed it
+            self._metrics.in_quarantine(len(self.quarantine.names()))
+        except OSError:  # a file went meanwhile, or the disk does not say: next time, then
             return
         batches = [batch for frozen in self._waiting.values() for batch in frozen.batches]
         self._metrics.waiting(
@@ -295,5 +295,4 @@ class Loader:
             frozen_batches=len(batches),
             stopped=len(self.stopped),
         )
-        self._metrics.in_quarantine(len(self.quarantine.names()))
         self._metrics.ids(remembered=self._seen.size, forgotten_early=self._seen.forgotten_early)

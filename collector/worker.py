@@ -64,7 +64,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     declarations = read_declarations()
     memory = SharedMemory(inherited.memory_fd)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    DISK.make_folder(folder)
     metrics = Metrics(declarations.kinds, Code)
     marks = Marks(declarations.layouts, memory)
     judging = _judging(settings, declarations)

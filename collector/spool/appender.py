@@ -4,7 +4,8 @@
 
 A write or sync that fails is never tried again. The segment is cut where its last whole frame ended and given up, and
 the next append begins another. Where even the cut fails nobody knows whether the group is on disk: InDoubt. Segments
-that were given up are closed as after a crash (segment.recover_one), now or as soon as the disk allows.
+that were given up, or could not be recovered at the start, are closed as after a crash (segment.recover_one), now or
+when another segment is begun.
 """
 
 from __future__ import annotations
@@ -43,16 +44,16 @@ class Appender:
         self._segment_s = segment_s
         self._segment_bytes = segment_bytes
         self._open: _OpenSegment | None = None
-        self._given_up: list[Path] = []
+        self._given_up = [folder / name for name in disk.names(folder) if name.endswith(OPEN)]
 
     def append(self, records: list[Record]) -> int:
         """Make records durable, all or none; how many bytes that took.
 
         Raises Unavailable if none of them will count, InDoubt if that is not known.
         """
-        self._tidy()
         try:
             if self._open is None:
+                self._tidy()
                 self._open = self._begin()
             size_bytes = self._open.append(self._digest, records)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are answered and the thread goes on
@@ -101,15 +102,16 @@ class Appender:
         return Unavailable("the spool cannot be written") if cut else InDoubt("what was written may come back")
 
     def _tidy(self) -> None:
-        """Close what was given up, if the disk lets us now."""
+        """Close what was given up, if the disk lets us now. One that cannot be closed has to let others go first."""
         while self._given_up:
+            path = self._given_up.pop()
             try:
-                recover_one(self._disk, self._given_up[-1])
+                recover_one(self._disk, path)
             except FileNotFoundError:  # the rename before was done, and only its sync failed
                 pass
             except OSError:
+                self._given_up.insert(0, path)
                 return
-            self._given_up.pop()
 
 
 class _OpenSegment:

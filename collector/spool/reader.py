@@ -16,7 +16,7 @@ from collector.catalogue.layout import Layout
 from collector.disk import Disk
 from collector.event import Event
 from collector.spool.frame import HEADER, Frame, frames, told
-from collector.spool.segment import LAYOUT, OPEN, Segment, recover, segments, worker_folders
+from collector.spool.segment import LAYOUT, OPEN, Segment, recover, segments, worker_folder, worker_folders, worker_of
 
 
 class Record(NamedTuple):
@@ -77,16 +77,19 @@ class SpoolReader:
         return contents.lost, contents.dropped
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete the closed segments of these names, with what torn writes left of them; durable when this returns."""
+        """Have the closed segments of these names gone, with what torn writes left of them; durably when this returns.
+
+        Also where an earlier call removed them, and failed before that was durable: a crash could bring them back.
+        """
         gone = set(names)
-        folders: set[Path] = set()
         for segment in self.segments():
             if segment.closed and segment.name in gone:
                 self.disk.unlink(segment.broken)
                 self.disk.unlink(segment.path)
-                folders.add(segment.path.parent)
-        for folder in folders:
-            self.disk.sync_folder(folder)
+        touched = {worker_folder(self._spool, worker_of(name)) for name in gone}
+        for folder in worker_folders(self.disk, self._spool):
+            if folder in touched:
+                self.disk.sync_folder(folder)
 
     def _contents(self, path: Path, name: str, events: int) -> Contents:
         records: list[Record] = []

@@ -79,6 +79,11 @@ def epoch_of(name: str) -> int:
     return int(name.split("-")[2])
 
 
+def worker_of(name: str) -> int:
+    """The worker that a segment's name tells."""
+    return int(name.split("-")[1])
+
+
 def closed_path(folder: Path, name: str, events: int) -> Path:
     """Where a segment lies once it is closed."""
     return folder / f"{name}.{events}{CLOSED}"
@@ -118,6 +123,7 @@ def recover_one(disk: Disk, path: Path) -> int:
     name = path.name.removesuffix(OPEN)
     data = disk.read(path)
     if not data:
+        disk.unlink(path.with_name(name + BROKEN))  # of an earlier try that ended between the copy and the cut
         disk.unlink(path)
         disk.sync_folder(path.parent)
         return 0

@@ -21,6 +21,7 @@ from tests.stack import ROOT
 
 NAME = "guards taken out (mutants)"
 TIMEOUT_S = 300
+MODEL = ("tests/test_durability.py::test_nothing_is_lost_and_nothing_doubled[model]",)
 
 
 class Mutant(NamedTuple):
@@ -79,7 +80,7 @@ MUTANTS = (
     Mutant(
         "a batch that is there is not inserted again",
         "collector/warehouse/insert_once.py",
-        "    if _is_there(client, batch):\n        return False\n",
+        "    if _is_whole_there(client, batch, known):\n        return False\n",
         "",
         ("tests/test_warehouse.py::test_a_batch_that_is_there_is_not_inserted_again",),
     ),
@@ -94,21 +95,31 @@ MUTANTS = (
         "segments go only when their batches are verified",
         "collector/loader.py",
         "        refused: list[Batch] = []\n",
-        "        refused: list[Batch] = []\n"
-        "        self._delete_segments(frozen.segments)\n"
+        "        refused: list[Batch] = []\n        self._reader.delete(frozen.segments)\n"
         "        self._disk.unlink(frozen.path)\n",
-        ("tests/test_loader.py", "tests/test_loader_killed.py"),
+        MODEL,
     ),
     Mutant(
         "the frozen file goes last",
         "collector/loader.py",
-        "        self._delete_segments(frozen.segments)\n"
-        "        if not refused:\n"
-        "            self._disk.unlink(frozen.path)\n",
-        "        if not refused:\n"
-        "            self._disk.unlink(frozen.path)\n"
-        "        self._delete_segments(frozen.segments)\n",
-        ("tests/test_loader_killed.py",),
+        "        self._reader.delete(frozen.segments)\n"
+        "        self._disk.unlink(frozen.path)  # if it is still there\n",
+        "        self._disk.unlink(frozen.path)\n        self._reader.delete(frozen.segments)\n",
+        MODEL,
+    ),
+    Mutant(
+        "removals are durable before the frozen file goes",
+        "collector/spool/reader.py",
+        "            if folder in touched:\n                self.disk.sync_folder(folder)\n",
+        "            del folder\n",
+        MODEL,
+    ),
+    Mutant(
+        "a part is believed only if it is whole on disk",
+        "collector/warehouse/insert_once.py",
+        "    drop_broken(client, batch, fresh_parts(client, batch) - known)\n",
+        "",
+        ("tests/test_parts.py",),
     ),
     Mutant(
         "a retry is known by its id",
@@ -132,6 +143,8 @@ def mutants(folder: Path, rounds: int, seed: int) -> Outcome:
 
     Raises AssertionError if a guard has moved.
     """
+    moved = [each.guard for each in MUTANTS if (ROOT / each.file).read_text("utf-8").count(each.text) != 1]
+    assert not moved, f"guards have moved: {'; '.join(moved)}"
     unnoticed: list[str] = []
     chosen = random.Random(seed).sample(MUTANTS, min(rounds, len(MUTANTS)))
     copy = _copied(folder / "copy")
@@ -140,7 +153,6 @@ def mutants(folder: Path, rounds: int, seed: int) -> Outcome:
         mutant = chosen[number]
         file = copy / mutant.file
         source = file.read_text("utf-8")
-        assert source.count(mutant.text) == 1, f"the guard has moved: {mutant.guard}"
         file.write_text(source.replace(mutant.text, mutant.instead), "utf-8")
         if _passes(copy, mutant.tests):
             unnoticed.append(mutant.guard)

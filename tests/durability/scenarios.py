@@ -6,7 +6,7 @@ quick forms take at most 90 seconds on two cores.
 
 from __future__ import annotations
 
-from tests.durability import away, cuts, disk_full, injection, kills, mutants, quota, server_kills
+from tests.durability import away, cuts, damage, disk_full, injection, kills, model, mutants, quota, server_kills
 from tests.durability.outcome import Scenario
 
 SCENARIOS = (
@@ -16,6 +16,8 @@ SCENARIOS = (
     Scenario(injection.KILLED, injection.killed, quick=8, full=1000),
     Scenario(injection.IO_ERROR, injection.io_error, quick=9, full=1000),
     Scenario(injection.NO_SPACE, injection.no_space, quick=9, full=1000),
+    Scenario(model.NAME, model.model, quick=300, full=10_000),
+    Scenario(damage.DAMAGE, damage.damage, quick=2_000, full=100_000),
     Scenario(mutants.NAME, mutants.mutants, quick=2, full=len(mutants.MUTANTS)),
     Scenario(cuts.NAME, cuts.after_answer, quick=200, full=10_000),
     Scenario(disk_full.NAME, disk_full.disk_full, quick=4, full=20),
