@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from collector.log import configure
 from collector.tools.machine import real_disk
 from tests.durability.outcome import Scenario
 from tests.durability.progress import told
@@ -59,4 +60,5 @@ def main(
 
 
 if __name__ == "__main__":
+    configure("critical")  # parts that work in this process are made to fail on purpose
     main()
