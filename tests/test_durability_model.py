@@ -14,7 +14,8 @@ from collector.spool.frame import Record
 from collector.warehouse.batch import Frozen
 from tests.durability.model import Model, explore
 from tests.durability.simulated_disk import KEEP_ALL, LOSE_ALL, SimulatedDisk
-from tests.durability.simulated_node import Parts, SimulatedNode, Step
+from tests.durability.simulated_node import SimulatedNode, Step
+from tests.durability.simulated_processes import Parts
 
 ENOUGH = 2_000  # runs within which a control is found; most are within a hundred
 SEED = 5

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from tests.durability.expected import MiscountedError
 from tests.durability.outcome import Outcome
 from tests.durability.simulated_disk import ANY, CHANGES, KEEP_ALL, LOOKS, LOSE_ALL
-from tests.durability.simulated_node import WORKERS, Parts, SimulatedNode, Step
+from tests.durability.simulated_node import SimulatedNode, Step
+from tests.durability.simulated_processes import WORKERS, Parts
 from tests.durability.simulated_warehouse import PLANS
 
 NAME = "model"
