@@ -80,6 +80,14 @@ FOUND: dict[str, list[Step]] = {
         ("load", 1),
         ("load", 2),
     ],
+    "a segment that was given up waited for the one after the next": [
+        ("append", 0, 1, 0),
+        ("fail", "append", 0, "EIO"),
+        ("fail", "rename", 0, "EIO"),
+        ("fail", "rename", 0, "EIO"),
+        ("append", 0, 1, 0),
+        ("append", 0, 1, 0),
+    ],
     "the power is lost in the middle of everything, with all or nothing kept": [
         ("append", 0, 3, 2),
         ("append", 1, 2, 0),

@@ -4,8 +4,8 @@
 
 A write or sync that fails is never tried again. The segment is cut where its last whole frame ended and given up, and
 the next append begins another. Where even the cut fails nobody knows whether the group is on disk: InDoubt. Segments
-that were given up, or could not be recovered at the start, are closed as after a crash (segment.recover_one), now or
-when another segment is begun.
+that were given up, or could not be recovered at the start, are closed as after a crash (segment.recover_one): now, or
+by one of the next calls, of which `tend` comes while nothing else does.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collector.spool.frame import Record, encode
 from collector.spool.segment import OPEN, closed_path, recover_one
 
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+TRY_AGAIN_S = 1.0
 
 
 class Appender:
@@ -59,13 +60,19 @@ class Appender:
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are answered and the thread goes on
             log.error("the spool cannot be written", **place_of(error))
             raise self._failed() from None
-        if self._open.size_bytes >= self._segment_bytes or not self.seconds_left():
+        if self._open.size_bytes >= self._segment_bytes or not self._open.seconds_left():
             self.rotate()
         return size_bytes
 
     def seconds_left(self) -> float | None:
-        """Until the open segment is due to be closed; None if there is none."""
-        return self._open.seconds_left() if self._open else None
+        """Until something is due while nothing comes (tend); None if nothing is."""
+        return self._open.seconds_left() if self._open else TRY_AGAIN_S if self._given_up else None
+
+    def tend(self) -> None:
+        """Close a segment whose time is over, and what was given up, if the disk lets us now."""
+        if self._open and not self._open.seconds_left():
+            self.rotate()
+        self._tidy()
 
     def rotate(self) -> None:
         """Close the open segment, if there is one: from here on it is the loader's."""
@@ -77,6 +84,7 @@ class Appender:
         except OSError as error:
             log.error("a segment cannot be closed now", segment=segment.name, **place_of(error))
             self._given_up.append(segment.path)
+        self._tidy()
 
     def _begin(self) -> _OpenSegment:
         name = self._next_name()

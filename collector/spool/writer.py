@@ -124,8 +124,7 @@ class SpoolWriter:
             try:
                 group = self._groups.get(timeout=LOOK_EVERY_S if self._full else self._appender.seconds_left())
             except queue.Empty:
-                if not self._appender.seconds_left():
-                    self._appender.rotate()
+                self._appender.tend()
                 self._full = self._full and self._is_full()
                 continue
             if group is None:
