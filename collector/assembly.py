@@ -25,10 +25,10 @@ from collector.clock import Clock, SystemClock
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
-from collector.inherited import Inherited
 from collector.loader import Loader
 from collector.log import log, web_logger
 from collector.metrics import Metrics
+from collector.processes.inherited import Inherited
 from collector.settings import Settings
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen

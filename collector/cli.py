@@ -23,11 +23,11 @@ from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, reach, read, said_at, settings_options
 from collector.data_folder import PRIVATE
 from collector.errors import Misconfigured
-from collector.inherited import Inherited
 from collector.log import configure, log
 from collector.offline import answer_offline
+from collector.processes.inherited import Inherited
+from collector.processes.reload import handed_on, rehearsed_for
 from collector.quarantine_commands import quarantine
-from collector.reload import handed_on, rehearsed_for
 from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines

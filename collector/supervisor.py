@@ -1,8 +1,8 @@
 """Keeps the processes of one machine running: N ingest workers and one warehouse process.
 
 It fills every place, replaces a child that ends, and replaces all of them one by one after a reload (SIGHUP), a worker
-only once its successor is ready. Who runs is crew.py's, what outlives them held.py's, the exec reload.py's. It never
-imports the engine and never handles a request. Children end when it does.
+only once its successor is ready. Who runs (crew), what outlives them (held) and the exec (reload) lie in processes/.
+It never imports the engine and never handles a request. Children end when it does.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import resource
 import signal
 from collections.abc import Callable, Iterable
 
-from collector.child import Child, Place, first_of
 from collector.clock import Clock
-from collector.crew import Crew
 from collector.data_folder import hold
 from collector.errors import Misconfigured
-from collector.held import Held, take
 from collector.log import log, loop_exception_handler, place_of
-from collector.reload import HandedOn, KnownChild, become, drop, rehearse
+from collector.processes.child import Child, Place, first_of
+from collector.processes.crew import Crew
+from collector.processes.held import Held, take
+from collector.processes.reload import HandedOn, KnownChild, become, drop, rehearse
 from collector.settings import Settings
 
 TEND_EVERY_S = 30.0

@@ -25,10 +25,10 @@ from collector.door.receive import Receiver
 from collector.door.server import Door
 from collector.door.tally import Tally
 from collector.errors import Code
-from collector.inherited import Inherited
 from collector.loader import FROZEN
 from collector.log import log, loop_exception_handler
 from collector.metrics import Metrics
+from collector.processes.inherited import Inherited
 from collector.reduce.platform import Platforms
 from collector.reduce.reducer import Reducer
 from collector.reduce.region import Region

@@ -15,7 +15,7 @@ from collector.clock import Clock
 from collector.count.filter import SharedMemory
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
-from collector.inherited import Inherited
+from collector.processes.inherited import Inherited
 from collector.settings import Address, Settings
 
 BACKLOG = 2048

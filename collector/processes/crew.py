@@ -11,11 +11,11 @@ import signal
 from collections.abc import Iterable
 from contextlib import suppress
 
-from collector.child import Child, Place, first_of, start_child
-from collector.held import Held
 from collector.log import log, place_of
 from collector.metrics import FOLDER_VARIABLE
-from collector.reload import KnownChild
+from collector.processes.child import Child, Place, first_of, start_child
+from collector.processes.held import Held
+from collector.processes.reload import KnownChild
 
 STOP_PATIENCE_S = 9.0
 

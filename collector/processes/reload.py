@@ -20,11 +20,11 @@ from typing import Any
 
 import orjson
 
-from collector.child import Place, first_of, spawn, watched
 from collector.count.filter import SharedMemory
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
-from collector.held import Held, content_of, memory_file
+from collector.processes.child import Place, first_of, spawn, watched
+from collector.processes.held import Held, content_of, memory_file
 from collector.settings import Settings
 
 # Not COLLECTOR_*: these are no settings, and such a name would be warned about.

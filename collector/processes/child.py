@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from collector.inherited import Inherited
+from collector.processes.inherited import Inherited
 from collector.settings import PREFIX
 
 UNKNOWN_STATUS = 255  # of a child whose end somebody else was told
