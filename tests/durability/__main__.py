@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 import click
+import structlog
 
-from collector.log import configure
 from collector.tools.machine import real_disk
 from tests.durability.outcome import Scenario
 from tests.durability.progress import told
@@ -60,5 +60,6 @@ def main(
 
 
 if __name__ == "__main__":
-    configure("critical")  # parts that work in this process are made to fail on purpose
+    # Parts that work in this process are made to fail on purpose: what they say of it is no news.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     main()
