@@ -88,6 +88,17 @@ FOUND: dict[str, list[Step]] = {
         ("append", 0, 1, 0),
         ("append", 0, 1, 0),
     ],
+    "an id was remembered for a frame that was never synced, and the acknowledged retry was left out": [
+        ("append", 0, 1, 0),
+        ("die", "append", 0, "after", None),
+        ("append", 0, 1, 1),
+        ("resend", 1, 0, 1),
+        ("rotate", 1),
+        ("append", 0, 1, 0),
+        ("forget", "after"),
+        ("load", 1),
+        ("lose_power", LOSE_ALL),
+    ],
     "the power is lost in the middle of everything, with all or nothing kept": [
         ("append", 0, 3, 2),
         ("append", 1, 2, 0),

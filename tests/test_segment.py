@@ -31,14 +31,17 @@ def test_a_segment_cut_at_any_byte_keeps_every_whole_frame(tmp_path: Path) -> No
         assert (broken.read_bytes() == data[:size]) if cut else not broken.exists()
 
 
-def test_a_torn_tail_that_cannot_be_cut_is_not_read(tmp_path: Path) -> None:
+def test_a_segment_that_cannot_be_recovered_for_want_of_room_is_recovered_later(tmp_path: Path) -> None:
     folder = worker_folder(tmp_path, 0)
     folder.mkdir()
     frame = encode(NAME, 0, DIGEST, [record_of(event("/a"), 7)])
     (folder / (NAME + OPEN)).write_bytes(frame + frame[:40])
     disk = FailingDisk()
     disk.failing = {"append"}
-    recover(disk, folder)
+    assert recover(disk, folder) == 0
+    assert contents(tmp_path) == []
+    disk.failing = set()
+    assert recover(disk, folder) == 40
     [found] = contents(tmp_path)
     assert [record.event for record in found.records] == [event("/a")]
     assert found.uncounted == 0

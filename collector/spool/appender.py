@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from collector.disk import Disk
 from collector.errors import InDoubt, Unavailable
 from collector.log import log, place_of
 from collector.spool.frame import Record, encode
-from collector.spool.segment import OPEN, closed_path, recover_one
+from collector.spool.segment import OPEN, close, recover_one
 
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 TRY_AGAIN_S = 1.0
@@ -45,7 +46,7 @@ class Appender:
         self._segment_s = segment_s
         self._segment_bytes = segment_bytes
         self._open: _OpenSegment | None = None
-        self._given_up = [folder / name for name in disk.names(folder) if name.endswith(OPEN)]
+        self._given_up = [_GivenUp(folder / name, None) for name in disk.names(folder) if name.endswith(OPEN)]
 
     def append(self, records: list[Record]) -> int:
         """Make records durable, all or none; how many bytes that took.
@@ -83,7 +84,7 @@ class Appender:
             segment.close()
         except OSError as error:
             log.error("a segment cannot be closed now", segment=segment.name, **place_of(error))
-            self._given_up.append(segment.path)
+            self._given_up.append(_GivenUp(segment.path, segment.events))
         self._tidy()
 
     def _begin(self) -> _OpenSegment:
@@ -94,7 +95,7 @@ class Appender:
             self._disk.sync_folder(self._folder)
         except OSError:
             self._disk.close(fd)
-            self._given_up.append(path)
+            self._given_up.append(_GivenUp(path, None))
             raise
         return _OpenSegment(self._disk, path, name, fd, time.monotonic() + self._segment_s)
 
@@ -105,21 +106,31 @@ class Appender:
             return Unavailable("the spool cannot be written")
         cut = segment.cut()
         segment.leave()
-        self._given_up.append(segment.path)
+        self._given_up.append(_GivenUp(segment.path, segment.events if cut and segment.events else None))
         self._tidy()
         return Unavailable("the spool cannot be written") if cut else InDoubt("what was written may come back")
 
     def _tidy(self) -> None:
         """Close what was given up, if the disk lets us now. One that cannot be closed has to let others go first."""
         while self._given_up:
-            path = self._given_up.pop()
+            given_up = self._given_up.pop()
             try:
-                recover_one(self._disk, path)
+                if given_up.events is None:
+                    recover_one(self._disk, given_up.path)
+                else:
+                    close(self._disk, given_up.path, given_up.events)
             except FileNotFoundError:  # the rename before was done, and only its sync failed
                 pass
             except OSError:
-                self._given_up.insert(0, path)
+                self._given_up.insert(0, given_up)
                 return
+
+
+class _GivenUp(NamedTuple):
+    """A segment that is still to be closed; so many `events` are durable in it and nothing else, None if not known."""
+
+    path: Path
+    events: int | None
 
 
 class _OpenSegment:
@@ -129,7 +140,7 @@ class _OpenSegment:
         self.path = path
         self.name = name
         self.size_bytes = 0
-        self._events = 0
+        self.events = 0
         self._disk = disk
         self._fd = fd
         self._close_at_s = close_at_s
@@ -138,11 +149,11 @@ class _OpenSegment:
         return max(0.0, self._close_at_s - time.monotonic())
 
     def append(self, digest: bytes, records: list[Record]) -> int:
-        frame = encode(self.name, self._events, digest, records)
+        frame = encode(self.name, self.events, digest, records)
         self._disk.append(self._fd, frame)
         self._disk.sync(self._fd)
         self.size_bytes += len(frame)
-        self._events += len(records)
+        self.events += len(records)
         return len(frame)
 
     def cut(self) -> bool:
@@ -157,8 +168,7 @@ class _OpenSegment:
     def close(self) -> None:
         """Hand the segment to the loader; raises OSError if it may be found open after a crash."""
         self.leave()
-        self._disk.rename(self.path, closed_path(self.path.parent, self.name, self._events))
-        self._disk.sync_folder(self.path.parent)
+        close(self._disk, self.path, self.events)
 
     def leave(self) -> None:
         """Write no more; the file stays as it is."""
