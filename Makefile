@@ -25,7 +25,7 @@ test: check ## Check everything, then run the tests
 test-slow: $(INSTALLED) ## Run the tests that take long (left out of `make test`)
 	$(BIN)/python -m pytest -q -m slow
 
-prove-durability: $(INSTALLED) ## Kill, fill and cut, and count what was lost or doubled; FULL=1 for many more rounds
+prove-durability: $(INSTALLED) ## Kill, fill and cut, and count what was lost or doubled; FULL=1 for all rounds (40 minutes)
 	$(BIN)/python -m tests.durability $(if $(FULL),--full)
 
 bench: $(INSTALLED) ## Measure against a bare aiohttp application, or with AGAINST=COMMIT against another version

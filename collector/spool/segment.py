@@ -16,6 +16,7 @@ time: whoever holds its flock.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -97,12 +98,14 @@ def segments(disk: Disk, spool: Path) -> list[Segment]:
 
 
 def recover(disk: Disk, folder: Path) -> int:
-    """Close every segment left open in an owned folder; returns how many bytes of torn writes were cut.
+    """Close every segment left open in an owned folder, and tidy it; returns how many bytes of torn writes were cut.
 
     One that cannot be closed stays as it is, for the next start, and is told: it never keeps a worker from its work.
     A copy that was cut short (disk.write_durably) goes: nothing else would ever remove the events in it.
     """
     cut = 0
+    with suppress(OSError):  # at the next start, then
+        disk.tidy(folder)
     for file in disk.names(folder):
         try:
             if file.startswith("."):

@@ -25,7 +25,7 @@ LARGEST_SEED = 999_999
 
 
 @click.command(help=__doc__)
-@click.option("--full", is_flag=True, help="Many rounds instead of some: takes an hour, not minutes.")
+@click.option("--full", is_flag=True, help="Many rounds instead of some: takes 40 minutes, not one.")
 @click.option("--only", multiple=True, metavar="NAME", help="Scenarios whose name holds this; may be given again.")
 @click.option("--rounds", type=click.IntRange(1), help="So many rounds, whatever the scenario's own numbers are.")
 @click.option("--seed", type=click.IntRange(0), help="What to draw everything from. Default: a new one.")
