@@ -72,11 +72,15 @@ class Disk:
         self.sync_folder(folder.parent)
 
     def tidy(self, folder: Path) -> None:
-        """Have a private folder there, without what a crash left of write_durably: what that was made of still is."""
+        """Have a private folder there, without what a crash left of write_durably: what that was made of still is.
+
+        What is found in it from here on is durably there: also a file whose own write failed at the last sync.
+        """
         self.make_folder(folder)
         for name in self.names(folder):
             if name.startswith("."):
                 self.unlink(folder / name)
+        self.sync_folder(folder)
 
     def size_bytes(self, path: Path) -> int:
         """How large a file is; 0 where there is none any more."""

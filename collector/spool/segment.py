@@ -105,7 +105,7 @@ def recover(disk: Disk, folder: Path) -> int:
     """
     cut = 0
     with suppress(OSError):  # at the next start, then
-        disk.tidy(folder)
+        _tidy(disk, folder)
     for file in disk.names(folder):
         try:
             if file.startswith("."):
@@ -115,6 +115,16 @@ def recover(disk: Disk, folder: Path) -> int:
         except OSError as error:
             log.error("a segment cannot be recovered now", segment=file, **place_of(error))
     return cut
+
+
+def _tidy(disk: Disk, folder: Path) -> None:
+    """Remove writes that were cut short, and what was found of segments that are gone."""
+    disk.tidy(folder)
+    files = disk.names(folder)
+    there = {file.partition(".")[0] for file in files if not file.endswith(BROKEN)}
+    for file in files:
+        if file.endswith(BROKEN) and file.removesuffix(BROKEN) not in there:
+            disk.unlink(folder / file)
 
 
 def recover_one(disk: Disk, path: Path) -> int:

@@ -218,6 +218,10 @@ class SimulatedDisk(Disk):
         file = self._file(path)
         return min(len(file.data), len(file.kept))
 
+    def is_named_safely(self, path: Path) -> bool:
+        """Whether a file has this name after any crash."""
+        return str(path) in self._kept
+
     def flip(self, path: Path, bit: int) -> None:
         """Flip one bit of a file on the medium."""
         file = self._file(path)

@@ -220,7 +220,7 @@ class SimulatedNode(Processes):
             if begins <= at < ends and isinstance(found, Frame):
                 append = self.expected.appends[(orjson.loads(found.payload)[0][4] >> _TAG_SHIFT) - 1]
                 append.hit = segment.name
-                append.hit_open = not segment.closed
+                append.hit_open = not (segment.closed and self.disk.is_named_safely(segment.path))
                 claimed = {e.path for e in append.events if self.seen.owners.get(e.id or "") == segment.name}
                 self.expected.excused |= claimed
             begins = ends

@@ -26,7 +26,7 @@ from collector.warehouse.writing import Writing
 from tests.durability.simulated_disk import KilledError
 
 Plan = Literal["good", "lost", "taken", "denied", "forgotten", "killed before", "killed after"]
-PLANS: tuple[Plan, ...] = ("lost", "taken", "denied", "forgotten", "killed before", "killed after")
+PLANS: tuple[Plan, ...] = ("good", "lost", "taken", "denied", "forgotten", "killed before", "killed after")
 """What becomes of an insert. It fails and was not taken, or was; it is refused for good; it is said to be taken and was
 not; the loader ends before it, or before it hears of it."""
 
