@@ -30,10 +30,6 @@ class Disk:
         """A new, empty file, open for appending; raises FileExistsError if there is one of that name."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, _PRIVATE)
 
-    def reopen(self, path: Path) -> int:
-        """An existing file, open for cutting."""
-        return os.open(path, os.O_WRONLY)
-
     def append(self, fd: int, data: bytes) -> None:
         """Write all of `data`; after an OSError any part of it may be in the file."""
         if os.write(fd, data) != len(data):

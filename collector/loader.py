@@ -72,6 +72,7 @@ class Loader:
         self._counted: set[str] = set()
         self._spoken_for: set[str] = set()
         self._earlier = Earlier(life.epoch, metrics.recovered)
+        self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
         self._settled = False
         self._settle_at_s = inf
@@ -148,6 +149,8 @@ class Loader:
                 self._wait_for(frozen)
                 self._earlier.found_frozen(frozen.segments, frozen.events)
         for path in self.quarantine.batches():
+            if self._frozen / path.name not in self._waiting:  # moved, and the sync of that failed
+                self._metrics.quarantined(self._refused.pop(path.name, 0))
             try:
                 self._reader.delete(read_frozen(self._disk, path).segments)
             except Corrupt as corrupt:
@@ -192,16 +195,10 @@ class Loader:
             log.error("a segment is not whole: a copy was set aside", segment=segment.name, events=events)
         if not gathered.segments:
             return None
-        uncounted = sum(each.events for each in gathered.uncounted)
-        self._left_out = gathered.segments[0].name + SUFFIX, gathered.repeats, uncounted
-        frozen = freeze(
-            self._disk,
-            self._frozen,
-            node=self._life.node,
-            segments=[segment.name for segment in gathered.segments],
-            days=gathered.cells.days(),
-            events=gathered.cells.events,
-        )
+        names = [segment.name for segment in gathered.segments]
+        self._left_out = names[0] + SUFFIX, gathered.repeats, sum(each.events for each in gathered.uncounted)
+        cells, node = gathered.cells, self._life.node
+        frozen = freeze(self._disk, self._frozen, node=node, segments=names, days=cells.days(), events=cells.events)
         self._wait_for(frozen)
         return frozen
 
@@ -239,12 +236,13 @@ class Loader:
 
     def _finish(self, frozen: Frozen, refused: list[Batch]) -> None:
         """Let go of segments whose batches are all verified or set aside. The order is the module's promise."""
+        self._refused[frozen.path.name] = sum(batch.events for batch in refused)
         if refused:
             self.quarantine.take_refused(frozen, refused)
-            self._metrics.quarantined(sum(batch.events for batch in refused))
         self._reader.delete(frozen.segments)
         self._disk.unlink(frozen.path)  # if it is still there
         self._disk.sync_folder(self._frozen)
+        self._metrics.quarantined(self._refused.pop(frozen.path.name))
         del self._waiting[frozen.path]
         self._spoken_for.difference_update(frozen.segments)
         self._earlier.gone(frozen.segments)

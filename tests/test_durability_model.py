@@ -113,6 +113,15 @@ FOUND: dict[str, list[Step]] = {
         ("rotate", 1),
         ("lose_power", LOSE_ALL),
     ],
+    "events were told as set aside, and counted after all": [
+        ("append", 0, 2, 0),
+        ("rotate", 0),
+        ("database", False, ["denied"]),
+        ("fail", "sync_folder", 6, "EIO"),
+        ("load", 1),
+        ("load", 1),
+        ("load", 2),
+    ],
     "the power is lost in the middle of everything, with all or nothing kept": [
         ("append", 0, 3, 2),
         ("append", 1, 2, 0),

@@ -27,7 +27,7 @@ from tests.durability.simulated_file import Change, File
 SIZE_BYTES = 1 << 40
 ANY = "any"
 CHANGES = ("create", "append", "sync", "truncate", "make_folder", "rename", "unlink", "sync_folder")
-LOOKS = ("read", "names", "size_bytes", "modified_s", "reopen")
+LOOKS = ("read", "names", "size_bytes", "modified_s")
 
 LOSE_ALL, KEEP_ALL = 0, 1
 """Crashes that keep nothing, or everything, that was not synced; other numbers are seeds of what is kept."""
@@ -89,10 +89,6 @@ class SimulatedDisk(Disk):
             self._needs_room()
             self._move(None, str(path), File(self.now_s))
         return self._opened(path)
-
-    def reopen(self, path: Path) -> int:
-        with self._does("reopen"):
-            return self._opened(path)
 
     def append(self, fd: int, data: bytes) -> None:
         file = self._open[fd]

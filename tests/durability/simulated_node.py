@@ -15,6 +15,7 @@ import orjson
 
 from collector.loader import FROZEN
 from collector.quarantine import FOLDER as QUARANTINE
+from collector.quarantine import NotKept
 from collector.spool.frame import Frame, frames, record_of
 from collector.spool.segment import LAYOUT, Segment, segments
 from collector.warehouse.batch import SUFFIX
@@ -95,8 +96,11 @@ class SimulatedNode(Processes):
         """Somebody has the first batches in quarantine tried again."""
         names = self._set_aside()
         if names:
-            with suppress(OSError):  # whoever asked is told
-                self.runs(partial(self.loader_now().retry, names[0]))
+            try:
+                with suppress(OSError):  # whoever asked is told
+                    self.runs(partial(self.loader_now().retry, names[0]))
+            except NotKept as error:
+                raise AssertionError(f"set aside, and lost there: {error}") from error
 
     def stop(self) -> None:
         """Everything is stopped in order; with the next step the next life begins."""

@@ -31,7 +31,7 @@ PLANS: tuple[Plan, ...] = ("good", "lost", "taken", "denied", "forgotten", "kill
 not; the loader ends before it, or before it hears of it."""
 
 _REPORT, _D1, _EVENTS, _AMOUNT = (COLUMNS.index(name) for name in ("report", "d1", "events", "amount"))
-_ERROR_IN_VALUE = "Code: 321. a value cannot be inserted"
+_ERROR_IN_VALUE = "a value cannot be inserted"
 
 
 class SimulatedWarehouse(Writing):
@@ -71,7 +71,7 @@ class SimulatedWarehouse(Writing):
         assert (table, tuple(columns)) == (HOT.name, COLUMNS)
         plan = self.plans.popleft() if self.plans else "good"
         if plan == "denied":
-            raise DatabaseError(_ERROR_IN_VALUE)
+            raise DatabaseError(_ERROR_IN_VALUE, code=117)
         if plan == "killed before":
             raise KilledError
         if plan not in ("lost", "forgotten"):
