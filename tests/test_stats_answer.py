@@ -133,8 +133,11 @@ def test_a_restart_during_a_day_is_told_where_visitors_are(desk: Desk) -> None:
     desk.put("traffic", "2026-11-21T09:00:00", events=5, epoch=1)
     desk.put("traffic", "2026-11-21T10:00:00", events=5, epoch=2)
     desk.put("traffic", "2026-11-22T10:00:00", events=5, epoch=2)
-    assert says(desk.ask("traffic", to="2026-11-21"), "restarted")
+    restarted = desk.ask("traffic", to="2026-11-21", interval="hour")
+    assert says(restarted, "restarted")
+    assert restarted.epochs == {"2026-11-21": 2}
     assert not says(desk.ask("traffic"), "restarted")
+    assert desk.ask("traffic").epochs == {}
 
 
 def platforms(desk: Desk, day: str = TODAY) -> None:

@@ -122,7 +122,7 @@ def test_once_late_events_cannot_come_any_more_the_final_fold_is_made(live: Desk
 def test_folds_take_bounded_memory_and_the_one_nobody_asked_for_goes_first() -> None:
     folds = LiveFolds(10, 3_600, max_rows=4)
     rows = (Row(("de",), 20, 20, 0, 20),)
-    fold = Fold(rows=rows, at=seconds(NOON), crowd=20, epochs=frozenset({1}), names=True)
+    fold = Fold(rows=rows, at=seconds(NOON), crowd=20, epochs=1, names=True)
     first, second, third = (FoldKey("countries", SITE, seconds(NOON) // DAY_S, node) for node in (1, 2, 3))
     folds.keep(first, fold)
     folds.keep(second, fold)

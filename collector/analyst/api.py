@@ -130,6 +130,8 @@ def _table(answer: Answer) -> dict[str, Any]:
         "threshold": answer.threshold,
         "notes": answer.notes,
     }
+    if answer.epochs:
+        table["epochs"] = answer.epochs
     if answer.as_of:
         table["as_of"] = answer.as_of
     return table

@@ -7,7 +7,7 @@ rows would contradict them, and the undimensioned reports have the live one. Cal
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +33,7 @@ class Answer:
     """A table: `columns` are the bucket if an interval was asked for, the dimensions, the measures.
 
     totals  every declared measure, of all rows, cut or not; as_of  the oldest live fold in it, None if all is as of now
+    epochs  the days whose keys and filter were lost meanwhile, each with how many epochs counted its callers
     """
 
     question: Question
@@ -42,6 +43,7 @@ class Answer:
     threshold: int
     notes: tuple[str, ...]
     as_of: str | None
+    epochs: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -63,12 +65,13 @@ class _Merged:
         self.sums: dict[tuple[str, tuple[str, ...]], _Sum] = {}
         self.total = _Sum()
         self.nodes: set[int] = set()
-        self._epochs: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+        self.epochs: Counter[int] = Counter()
         self.oldest: float | None = None
         places = [question.report.by.index(dimension) for dimension in question.by]
         for part in parts:
             self.nodes.add(part.node)
-            self._epochs[part.bucket // DAY_S, part.node] |= part.epochs
+            day = part.bucket // DAY_S
+            self.epochs[day] = max(self.epochs[day], part.epochs)
             if part.as_of is not None:
                 self.oldest = part.as_of if self.oldest is None else min(self.oldest, part.as_of)
             bucket = _bucket(part.bucket, question.interval)
@@ -77,11 +80,6 @@ class _Merged:
                 counted = row.events, row.visitors or 0, row.amount
                 self.sums.setdefault(key, _Sum()).add(*counted)
                 self.total.add(*counted)
-
-    @property
-    def counted_again(self) -> bool:
-        """Whether a node met callers of one day in two epochs."""
-        return any(len(epochs) > 1 for epochs in self._epochs.values())
 
 
 class Answers:
@@ -106,6 +104,7 @@ class Answers:
         parts = self._days.of(question.report, question.property_id, first, last) if fits else ()
         merged = _Merged(question, parts)
         as_of = None if merged.oldest is None else _time(merged.oldest)
+        epochs = _counted_again(merged.epochs) if question.report.visitors else {}
         visitors = _visitors_column(question)
         most = sorted(merged.sums.items(), key=lambda item: (-item[1].events, item[0]))[: question.limit]
         rows = sorted(most, key=lambda item: (item[0][0], -item[1].events, item[0][1]))
@@ -116,7 +115,7 @@ class Answers:
             visitors=visitors,
             whole=self._whole(question.report),
             other=any(OTHER in values for _, values in merged.sums),
-            counted_again=merged.counted_again,
+            counted_again=bool(epochs),
             nodes=len(merged.nodes),
             as_of=as_of,
             rows=len(merged.sums),
@@ -130,6 +129,7 @@ class Answers:
             threshold=self.declarations.threshold,
             notes=tuple(notes_on(question, found)),
             as_of=as_of,
+            epochs=epochs,
         )
 
     def _fits(self, question: Question) -> bool:
@@ -147,6 +147,11 @@ class Answers:
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now(), UTC).date()
+
+
+def _counted_again(epochs: Counter[int]) -> dict[str, int]:
+    """The days on which one node met callers in more than one epoch."""
+    return {_date(day): epochs[day] for day in sorted(epochs) if epochs[day] > 1}
 
 
 def _visitors_column(question: Question) -> str | None:
@@ -193,6 +198,10 @@ def _bucket(begins_s: int, interval: Interval | None) -> str:
     elif interval == "month":
         day = day.replace(day=1)
     return day.isoformat()
+
+
+def _date(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
 
 
 def _time(at_s: float) -> str:

@@ -40,12 +40,15 @@ class Reading(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedPart:
-    """One node's part of one bucket. `as_of` is when it was folded, if it comes from a live fold."""
+    """One node's part of one bucket.
+
+    epochs  how many epochs counted callers of that node's day; as_of  when it was folded, if it comes from a live fold
+    """
 
     bucket: int
     node: int
     rows: Sequence[Row]
-    epochs: frozenset[int]
+    epochs: int
     as_of: float | None
 
 
@@ -84,12 +87,14 @@ class FoldedDays:
     def _now(self, report: Report, property_id: str, first: int, last: int, crowds: Crowds) -> Iterator[FoldedPart]:
         """Parts as they stand now: for reports of ours, which may be asked as often as one likes."""
         parts: defaultdict[tuple[int, int], list[Entry]] = defaultdict(list)
+        epochs: defaultdict[DayNode, set[int]] = defaultdict(set)
         for bucket, values, node, epoch, counters in self._reading.cells(report, property_id, first, last):
             parts[bucket, node].append((values, epoch, counters))
+            epochs[bucket // DAY_S, node].add(epoch)
         for (bucket, node), entries in parts.items():
-            crowd = crowds.get((bucket // DAY_S, node), 0) if report.by else self._k
-            made = self._fold(report, entries, crowd)
-            yield FoldedPart(bucket=bucket, node=node, rows=made.rows, epochs=made.epochs, as_of=None)
+            day_node = bucket // DAY_S, node
+            made = self._fold(report, entries, crowds.get(day_node, 0) if report.by else self._k)
+            yield FoldedPart(bucket=bucket, node=node, rows=made.rows, epochs=len(epochs[day_node]), as_of=None)
 
     def _theirs(self, report: Report, property_id: str, present: set[DayNode], crowds: Crowds) -> Iterator[FoldedPart]:
         """Parts from folds that stand, and from new ones where they may be made."""
@@ -121,7 +126,7 @@ class FoldedDays:
             names=any(value != OTHER for row in rows for value in row.values[report.ours :]),
             at=self._clock.now(),
             crowd=crowd,
-            epochs=frozenset(epoch for _, epoch, _ in cells),
+            epochs=len({epoch for _, epoch, _ in cells}),
         )
 
 

@@ -36,13 +36,13 @@ class FoldKey(NamedTuple):
 class Fold:
     """One node's part of one day, folded at `at` (epoch seconds), when the property-day's bound was `crowd`.
 
-    names  whether any row has a value of theirs that is not `(other)`
+    epochs  how many epochs counted in it; names  whether any row has a value of theirs that is not `(other)`
     """
 
     rows: tuple[Row, ...]
     at: float
     crowd: int
-    epochs: frozenset[int]
+    epochs: int
     names: bool
 
 
