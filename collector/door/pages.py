@@ -63,8 +63,8 @@ PAGES = {
 }
 
 
-def framed(path: str, title: str, main: str, footer: str = "") -> str:
-    """A whole page; `main` and `footer` are HTML."""
+def framed(path: str, title: str, main: str) -> str:
+    """A whole page; `main` is HTML."""
     links = "".join(
         f'<li><a href="{address}"{" aria-current=page" if address == path else ""}>{name}</a></li>'
         for address, name in PAGES.items()
@@ -74,7 +74,8 @@ def framed(path: str, title: str, main: str, footer: str = "") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n"
         f'<header><nav aria-label="Pages"><ul>{links}</ul></nav></header>\n'
-        f"<main>\n<h1>{text(title)}</h1>\n{main}\n</main>\n<footer>{footer}</footer>\n</body>\n</html>\n"
+        f"<main>\n<h1>{text(title)}</h1>\n{main}\n</main>\n"
+        "<footer>This page has no script and no cookie, and loads nothing from elsewhere.</footer>\n</body>\n</html>\n"
     )
 
 

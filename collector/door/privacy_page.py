@@ -21,7 +21,7 @@ class Operator(NamedTuple):
 def privacy_page(ledger: dict[str, Any], operator: Operator, key_dies: str) -> str:
     """The page; `key_dies` is when today's key is gone, as people write it."""
     counted = table(
-        "Every report; nothing else is counted",
+        "Every report; nothing else is counted. (you): named only where a crowd stands behind it",
         ("Question", "Told apart by", "By the", "Numbers"),
         (_report(report, ledger) for report in ledger["reports"]),
     )

@@ -89,6 +89,7 @@ class Seeing:
                         "bucket": bucket if report.grain == "hour" else bucket[: len("2026-01-01")],
                         "dimensions": dict(zip(report.by, key.values, strict=True)),
                         "adds": {"events": counters.events, "amount": counters.amount},
+                        "amount": report.amount,
                     }
                 )
         return told

@@ -27,7 +27,7 @@ def seen_page(seen: dict[str, Any], same_as_json: str) -> str:
             (
                 "Whether you were here before: nobody can tell you from others who share your address.",
                 "How high the numbers are, or whether enough networks stand behind a value to name it at all.",
-                "Anything about yesterday: the key that told callers apart then is destroyed.",
+                "Anything about earlier days: an hour after its end a day's key is gone, and callers with it.",
             )
         )
         + "\n<h2>Try another page</h2>\n"
@@ -65,7 +65,7 @@ def _found(seen: dict[str, Any]) -> str:
                     text(cell["question"]),
                     _dimensions(cell["dimensions"]),
                     _time(cell["bucket"]),
-                    _adds(cell["adds"]),
+                    _adds(cell["adds"], cell["amount"]),
                 )
                 for cell in seen["cells"]
             ),
@@ -77,8 +77,8 @@ def _dimensions(dimensions: dict[str, str]) -> str:
     return "<br>".join(f"{text(name)} {code(value)}" for name, value in dimensions.items()) or "nothing more"
 
 
-def _adds(adds: dict[str, int]) -> str:
-    return f"{adds['events']}" + (f", amount {adds['amount']}" if adds["amount"] else "")
+def _adds(adds: dict[str, int], amount: str | None) -> str:
+    return str(adds["events"]) + (f"; {text(amount)}: {adds['amount']}" if amount else "")
 
 
 def _time(bucket: str) -> str:
