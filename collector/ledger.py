@@ -75,7 +75,7 @@ def read_words(folder: Path | None = None) -> dict[str, Any]:
 
 
 def _kind(kind: str, schema: dict[str, Any], declarations: Declarations) -> dict[str, Any]:
-    reports = [report for report in declarations.reports.values() if kind in report.kinds]
+    reads = {name: names_read(report, kind) for name, report in declarations.reports.items() if kind in report.kinds}
     return {
         "name": kind,
         "tells": schema["description"],
@@ -85,20 +85,23 @@ def _kind(kind: str, schema: dict[str, Any], declarations: Declarations) -> dict
                 "type": field.get("type", "string"),
                 "required": name in schema["required"],
                 "tells": field["description"],
-                **_becomes(name, kind, reports),
+                **_becomes(name, reads),
             }
             for name, field in schema["properties"].items()
         ],
     }
 
 
-def _becomes(name: str, kind: str, reports: list[Report]) -> dict[str, Any]:
-    """The facts a field becomes and the reports that read them; or what the door itself reads it for."""
+def _becomes(name: str, reads: dict[str, list[str]]) -> dict[str, Any]:
+    """The facts a field becomes and the reports that read them; or what the door itself reads it for.
+
+    `reads` are the facts that each report reads of the field's kind.
+    """
     if name in READ_AT_THE_DOOR:
         return {"becomes": [], "used_for": READ_AT_THE_DOOR[name], "reports": []}
-    facts = REDUCED_TO.get(name, (name,))
-    read_by = [report.name for report in reports if not set(facts).isdisjoint(names_read(report, kind))]
-    return {"becomes": list(facts), "used_for": "counting", "reports": read_by}
+    facts = {fact for read in reads.values() for fact in read}.intersection(REDUCED_TO.get(name, (name,)))
+    reports = [report for report, read in reads.items() if not facts.isdisjoint(read)]
+    return {"becomes": sorted(facts), "used_for": "counting", "reports": reports}
 
 
 def _dimension(dimension: Dimension) -> dict[str, Any]:
