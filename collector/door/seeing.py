@@ -25,12 +25,10 @@ from collector.count.cells import HOUR_S, Cells
 from collector.door.answers import Answer, Handler, page, private
 from collector.door.judge import Judge
 from collector.door.pages import POLICY
-from collector.door.seen_page import seen_page
+from collector.door.seen_page import JSON_PATH, PATH, seen_page
 from collector.errors import Refused
 from collector.event import Event
 
-PATH = "/v1/what-you-see-of-me"
-PAGE_PATH = "/what-you-see-of-me"
 DEFAULT_KIND = "page_hit"
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
@@ -50,13 +48,13 @@ class Seeing:
 
     def routes(self) -> dict[str, Handler]:
         """The addresses above."""
-        return {PATH: self._told, PAGE_PATH: self._shown}
+        return {JSON_PATH: self._told, PATH: self._shown}
 
     async def _told(self, request: web.BaseRequest) -> Answer:
         return private(self._seen(request))
 
     async def _shown(self, request: web.BaseRequest) -> Answer:
-        return page(seen_page(self._seen(request), f"{PATH}?{request.rel_url.raw_query_string}"), POLICY)
+        return page(seen_page(self._seen(request)), POLICY)
 
     def _seen(self, request: web.BaseRequest) -> Seen:
         """What was understood, why it would not be counted, or the cells it would be counted in."""

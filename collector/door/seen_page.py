@@ -7,6 +7,7 @@ from typing import Any
 from collector.door.pages import code, framed, items, table, text
 
 PATH = "/what-you-see-of-me"
+JSON_PATH = "/v1/what-you-see-of-me"
 TITLE = "What you see of me"
 REASONS = {
     "opt_out": "Your browser says that it does not want to be counted (Sec-GPC or DNT). Nothing of it is.",
@@ -17,8 +18,8 @@ REASONS = {
 }
 
 
-def seen_page(seen: dict[str, Any], same_as_json: str) -> str:
-    """The page; `same_as_json` is where the same is told to programs."""
+def seen_page(seen: dict[str, Any]) -> str:
+    """The page; of the request it repeats declared names only."""
     main = (
         '<p class="lead">If this request had been an event, these are all the numbers it would have raised.'
         " Found out by the code that counts, for you, just now; nothing of it was kept.</p>\n"
@@ -34,8 +35,8 @@ def seen_page(seen: dict[str, Any], same_as_json: str) -> str:
         f'<form action="{PATH}" method="get"><label for="url">Address of a page of this site</label>'
         '<input id="url" name="url" type="url" required maxlength="2048" placeholder="https://">'
         "<button>Show</button></form>\n"
-        f'<p class="soft">Programs get the same at <a href="{text(same_as_json)}">this address</a>;'
-        " every field of every kind of event can be given as a parameter.</p>"
+        f'<p class="soft">Programs get the same at <a href="{JSON_PATH}">{JSON_PATH}</a>.'
+        " Any field of any kind of event can be given as a parameter.</p>"
     )
     return framed(PATH, TITLE, main)
 
