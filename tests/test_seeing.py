@@ -21,6 +21,7 @@ from tests.open_door import EPOCH, OpenDoor, open_door
 from tests.spooling import DECLARATIONS, LIFE, contents
 from tests.stack import Stack
 from tests.storing import open_with_tables
+from tests.wire import request, say
 
 NOON = datetime(2026, 11, 25, 12, 30, tzinfo=UTC).timestamp()
 PATH = "/v1/what-you-see-of-me"
@@ -186,6 +187,23 @@ async def test_who_is_not_counted_is_told_why_in_words(client: ClientSession, tm
     assert "foreign_host" in text
     assert "<script" not in text
     assert "evil" not in text
+
+
+ODD_QUERIES = (
+    *("", "?", "&&=&", "url=%ff", "url=%00", "kind=%00", "url=\xff\xfe", "url=https://www.example.org/%ED%A0%80%ff"),
+    *("age_s=9999999999999999999", "age_s=-9999999999999999999", "age_s=\u0661", "test=TRUE", "site=%E2%80%AE"),
+    *("kind=update_check&first=,,", "kind=update_check&product=player&first=" + "day," * 900, "a=1&" * 900),
+    *("kind=page_hit&kind=goal", "kind=page_leave&url=x&seconds=1e3", "kind=recommendation&shown=%2B1", "%6Bind=x"),
+)
+
+
+def test_no_query_brings_it_down(stack: Stack) -> None:
+    for query in ODD_QUERIES:
+        for path in (PATH, "/what-you-see-of-me"):
+            said = say(stack.public, request(method="GET", path=f"{path}?{query}", headers=BROWSER))
+            assert said.status in (200, 400), query
+    assert "request failed" not in stack.log_text
+    assert stack.request("GET", PATH, headers=BROWSER).json["counted"]
 
 
 def test_pages_of_other_sites_get_nothing_of_it(start_stack: Callable[..., Stack]) -> None:
