@@ -18,6 +18,7 @@ from aiohttp import web
 
 from collector.analyst.api import build_app
 from collector.analyst.blocking import RunBlocking
+from collector.analyst.dictionary import dictionary_of, dictionary_route
 from collector.analyst.quarantine import QuarantineRoutes
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations, read_declarations
@@ -25,6 +26,7 @@ from collector.clock import Clock, SystemClock
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
+from collector.ledger import ledger_of
 from collector.loader import Loader
 from collector.log import log, web_logger
 from collector.metrics import Metrics
@@ -87,8 +89,9 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         tokens = Tokens(settings.data, settings.analyst_token)
 
         asked: set[asyncio.Future[Any]] = set()
-        quarantine = QuarantineRoutes(loader, _in_thread(loading, asked)).routes()
-        app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), quarantine)
+        dictionary = dictionary_of(ledger_of(declarations, metrics.series()))
+        more = [dictionary_route(dictionary), *QuarantineRoutes(loader, _in_thread(loading, asked)).routes()]
+        app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), more)
         async with _analyst_port(app, inherited) as runner:
             load = asyncio.create_task(_load(loader, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import click
 import orjson
 
+from collector.analyst.dictionary import as_markdown, dictionary_of
 from collector.analyst.tokens import Tokens
 from collector.assembly import check_settings, run_child
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
@@ -22,8 +23,10 @@ from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, reach, read, said_at, settings_options
 from collector.data_folder import PRIVATE
-from collector.errors import Misconfigured
+from collector.errors import Code, Misconfigured
+from collector.ledger import ledger_of
 from collector.log import configure, log
+from collector.metrics import Metrics
 from collector.offline import answer_offline
 from collector.processes.inherited import Inherited
 from collector.processes.reload import handed_on, rehearsed_for
@@ -115,6 +118,15 @@ def reports() -> None:
     """List the declared reports: name, dimensions for --by, and the question each answers. Needs no server."""
     declared = read_declarations().reports.values()
     click.echo(render_reports((report.name, report.by, report.question) for report in declared), nl=False)
+
+
+@collector.command(short_help="Explain the tables.")
+@plainly
+def dictionary() -> None:
+    """Print the data dictionary as Markdown: tables, reports, dimensions and an SQL example each. Needs no server."""
+    declarations = read_declarations()
+    ledger = ledger_of(declarations, Metrics(declarations.kinds, Code).series())
+    click.echo(as_markdown(dictionary_of(ledger)), nl=False)
 
 
 @collector.command(short_help="Ask a report.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -28,6 +28,14 @@ BODY_STATUSES = (400, 404, 405, 408, 413, 415, 417, 421, 429, 500, 503)
 OTHER_STATUS = "other"
 # A fast disk takes 0.1 ms for an fdatasync, a poor one 5 ms, a dying one seconds.
 WRITE_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+class Series(NamedTuple):
+    """What one metric is: its name as it is declared, its HELP line, the names of its labels."""
+
+    name: str
+    tells: str
+    labels: tuple[str, ...]
 
 
 class Metrics:
@@ -166,6 +174,18 @@ class Metrics:
     def filter_fill(self, day: str, ratio: float) -> None:
         """Say how full the filter of a day (one of FILTER_DAYS) is, between 0 and 1."""
         self._fill[day].set(ratio)
+
+    def series(self) -> list[Series]:
+        """Every metric there is, for the ledger."""
+        own = {"le"}  # the library's, of histograms
+        return [
+            Series(
+                metric.name,
+                metric.documentation,
+                tuple(dict.fromkeys(label for each in metric.samples for label in each.labels if label not in own)),
+            )
+            for metric in self._registry.collect()
+        ]
 
     def exposition(self) -> bytes:
         """The text Prometheus reads: all processes together under a supervisor, else this one alone."""

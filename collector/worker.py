@@ -12,7 +12,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
@@ -21,10 +20,15 @@ from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.disk import DISK
 from collector.door.caller import Callers
+from collector.door.judge import Judge
+from collector.door.open_book import OpenBook
+from collector.door.privacy_page import Operator
 from collector.door.receive import Receiver
+from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
 from collector.errors import Code
+from collector.ledger import ledger_of
 from collector.loader import FROZEN
 from collector.log import log, loop_exception_handler
 from collector.metrics import Metrics
@@ -47,13 +51,6 @@ OLD_DAYS = 365  # networks move: a country database is worth replacing once a ye
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
-class _Judging(NamedTuple):
-    """What a worker asks about an event, and what takes longest to make."""
-
-    kinds: Kinds
-    reducer: Reducer
-
-
 async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     """An ingest worker: the public port, reduction, marks, and its own directory of the spool.
 
@@ -67,7 +64,9 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     DISK.make_folder(folder)
     metrics = Metrics(declarations.kinds, Code)
     marks = Marks(declarations.layouts, memory)
-    judging = _judging(settings, declarations)
+    judge = _judge(settings, declarations)
+    open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
+    to_read = open_book.routes() | Seeing(judge, declarations, settings.registry, clock).routes()
     gc.collect()
     gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
     inherited.say_ready()
@@ -78,7 +77,16 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             log.warning("torn write cut", worker=inherited.worker, bytes=cut)
         metrics.epoch(memory.epoch)
         spool = _spool(settings, inherited, declarations, memory, metrics)
-        door = _door(settings, judging, marks, spool, clock, metrics)
+        tally = Tally(metrics)
+        receiver = Receiver(judge=judge, marks=marks, spool=spool, clock=clock, tally=tally)
+        door = Door(
+            receiver,
+            settings.registry,
+            tally,
+            public_hosts=settings.public_hosts,
+            keepalive_s=settings.keepalive_s,
+            to_read=to_read,
+        )
         await door.open(inherited.listener())
         upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
         log.info("accepting events", worker=inherited.worker)
@@ -118,37 +126,20 @@ def _spool(
     return SpoolWriter(appender, room, metrics.spooled)
 
 
-def _door(
-    settings: Settings, judging: _Judging, marks: Marks, spool: SpoolWriter, clock: Clock, metrics: Metrics
-) -> Door:
-    tally = Tally(metrics)
-    receiver = Receiver(
-        callers=Callers(settings.trusted_proxies, settings.forwarded_header),
-        kinds=judging.kinds,
-        reducer=judging.reducer,
-        marks=marks,
-        spool=spool,
-        clock=clock,
-        tally=tally,
-    )
-    return Door(
-        receiver, settings.registry, tally, public_hosts=settings.public_hosts, keepalive_s=settings.keepalive_s
-    )
-
-
-def _judging(settings: Settings, declarations: Declarations) -> _Judging:
+def _judge(settings: Settings, declarations: Declarations) -> Judge:
     platforms = Platforms()
     platforms.warm()
     region = region_of(settings)
     if region.age_days is not None and region.age_days > OLD_DAYS:
         log.warning("the country database is old", days=region.age_days)
     reducer = Reducer(declarations, settings.registry, Senders(region, platforms))
-    return _Judging(Kinds(declarations, settings.registry), reducer)
+    callers = Callers(settings.trusted_proxies, settings.forwarded_header)
+    return Judge(callers, Kinds(declarations, settings.registry), reducer)
 
 
 def rehearse(settings: Settings) -> None:
     """Make what takes a worker longest, for nothing; raises Misconfigured if it cannot be made."""
-    _judging(settings, read_declarations())
+    _judge(settings, read_declarations())
 
 
 def region_of(settings: Settings) -> Region:

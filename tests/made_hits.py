@@ -15,7 +15,7 @@ HEADER = "epoch_s\taddress\turl\treferrer\tuser_agent"
 
 _IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.7 Mobile/15E148 Safari/604.1"
 _CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0"
-_AGENTS = (
+AGENTS = (
     f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Safari/537.36",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0",
     "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
@@ -25,7 +25,7 @@ _AGENTS = (
     f"Mozilla/5.0 (Linux; Android 10; K) {_CHROME} Mobile Safari/537.36",
     "",
 )
-_BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 _PAGES = (
     "/",
     "/blog/a-title-with-words/",
@@ -63,12 +63,12 @@ def write_hits(file: Path) -> None:
 def _everyday() -> Iterator[tuple[str, str, str, str]]:
     """Six hundred hits from 90 networks; one address in six of IPv6, one hit in twelve a bot's."""
     chance = random.Random(20261122)
-    agents = chance.choices(_AGENTS, weights=(60, 30, 20, 20, 10, 2, 12, 4), k=600)
+    agents = chance.choices(AGENTS, weights=(60, 30, 20, 20, 10, 2, 12, 4), k=600)
     for turn, agent in enumerate(agents):
         network, person = chance.randrange(90), chance.randrange(1, 4)
         address = f"2a00:{network:x}:1::{person}:1" if network % 6 == 0 else f"{20 + network}.7.{network}.{person}"
         page, referrer = chance.choice(_PAGES), chance.choice(_REFERRERS)
-        yield address, SITE + page, referrer, agent if turn % 12 else _BOT
+        yield address, SITE + page, referrer, agent if turn % 12 else BOT
         if turn % 100 == 0:
             yield address, f"https://elsewhere.example{page}", referrer, agent
 
@@ -77,4 +77,4 @@ def _crowd(domain: str, networks: int, first: int) -> Iterator[tuple[str, str, s
     """Three hits from two people in each of so many networks, all coming from one domain."""
     for network in range(first, first + networks):
         for person in (1, 1, 2):
-            yield f"193.0.{network}.{person}", f"{SITE}/landing", f"https://{domain}/", _AGENTS[0]
+            yield f"193.0.{network}.{person}", f"{SITE}/landing", f"https://{domain}/", AGENTS[0]

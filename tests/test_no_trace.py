@@ -146,7 +146,7 @@ def bodies_no_good() -> list[bytes]:
 
 
 def other_requests() -> list[bytes]:
-    """What is no POST of events: the pixel, the page of an uninstaller, unknown paths, other methods."""
+    """What is no POST of events: the pixel, an uninstaller, what only tells, unknown paths, other methods."""
     whole = [
         request(method="GET", path=f"/v1/pixel.gif?site={site}&p=/&r={WORD}&{CANARIES.query}", headers=sender())
         for site in ("www.example.org", WORD)
@@ -155,6 +155,9 @@ def other_requests() -> list[bytes]:
         request(method=method, path=f"/v1/uninstall?product=player&v={WORD}&os=windows", headers=sender())
         for method in ("GET", "POST")
     ]
+    seen = f"what-you-see-of-me?url=https://www.example.org/{WORD}%3F{CANARIES.query}&canary={WORD}"
+    whole += [request(method="GET", path=f"{start}{seen}", headers=sender()) for start in ("/v1/", "/")]
+    whole += [request(method="GET", path=f"/privacy?{CANARIES.query}", headers=sender())]
     whole += [request(method="GET", path=f"/{WORD}/{ADDRESS}?{CANARIES.query}", headers=sender())]
     whole += [request(method=method, headers=sender()) for method in ("PUT", "DELETE", "HEAD", "OPTIONS", "GET")]
     return whole

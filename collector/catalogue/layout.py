@@ -83,7 +83,7 @@ def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimen
 
     for report in reports.values():
         if kind in report.kinds:
-            for name in _names_read(report, kind):
+            for name in names_read(report, kind):
                 names.setdefault(name, role_of(name))
     position = {name: index for index, name in enumerate(names)}
     lines = [
@@ -108,7 +108,8 @@ def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimen
     )
 
 
-def _names_read(report: Report, kind: str) -> list[str]:
+def names_read(report: Report, kind: str) -> list[str]:
+    """The facts of a kind that a report reads: for its dimensions, conditions and numbers."""
     each = report.each
     names = [name for name in report.by if not (each and name == each.dimension)]
     names += each.fields if each else ()

@@ -11,16 +11,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from collector.catalogue.kinds import Kinds
 from collector.clock import Clock
 from collector.count.marks import Marks
 from collector.door.answers import COUNTED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
 from collector.door.body import body_bytes, read_body
-from collector.door.caller import Caller, Callers
+from collector.door.caller import Caller
+from collector.door.judge import Judge
 from collector.door.tally import Tally
 from collector.errors import Refused, Unavailable
-from collector.metrics import Reason
-from collector.reduce.reducer import Reducer
 from collector.reduce.sender import Sender
 from collector.spool.writer import Marked, SpoolWriter
 
@@ -34,17 +32,13 @@ class Receiver:
     def __init__(
         self,
         *,
-        callers: Callers,
-        kinds: Kinds,
-        reducer: Reducer,
+        judge: Judge,
         marks: Marks,
         spool: SpoolWriter,
         clock: Clock,
         tally: Tally,
     ) -> None:
-        self._callers = callers
-        self._kinds = kinds
-        self._reducer = reducer
+        self._judge = judge
         self._marks = marks
         self._spool = spool
         self._clock = clock
@@ -58,7 +52,7 @@ class Receiver:
             return UNAVAILABLE
         self._in_flight_bytes += size_bytes
         try:
-            caller = self._callers.of(request)
+            caller = self._judge.caller(request)
             try:
                 sent = orjson.loads(await read_body(request))
             except orjson.JSONDecodeError:
@@ -78,14 +72,12 @@ class Receiver:
         if not self._spool.accepting:
             self._tally.not_counted("unavailable", 1)
             return UNAVAILABLE
-        return await self._count([event], self._callers.of(request), one=True)
+        return await self._count([event], self._judge.caller(request), one=True)
 
     async def _count(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:
         """Count each event that can be, wait until all of them are durable, and say which were refused."""
         now_s = self._clock.now()
-        sender = None  # of who opted out nothing is derived
-        if not caller.left_out:
-            sender = self._reducer.sender(caller.address, caller.agent, caller.hints, caller.accept_language)
+        sender = self._judge.sender(caller)
         accepted: list[Marked] = []
         rejected: list[dict[str, Any]] = []
         for index, value in enumerate(sent):
@@ -107,22 +99,10 @@ class Receiver:
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
 
     def _event(self, value: object, caller: Caller, sender: Sender | None, now_s: float) -> Marked | None:
-        """Validate, reduce and mark one event; None if it is not to be counted. Raises Refused.
-
-        Bots are a matter of websites: a product's events come from programs, whose HTTP libraries look like bots, and
-        which say `test` themselves when they are automation.
-        """
-        told = self._reducer.read(self._kinds.parse(value))
-        reason: Reason
-        if told.fields.get("test"):
-            reason = "test"
-        elif sender is None:
-            reason = caller.left_out or "opt_out"
-        elif sender.platform.bot and "site" in told.fields:
-            reason = "bot"
-        else:
-            event = self._reducer.reduce(told, sender, now_s)
-            slot = self._marks.slot(event.hour)
-            return event, self._marks.of(event, sender.seeds(slot), slot) if slot else 0
-        self._tally.not_counted(reason, 1)
-        return None
+        """Judge and mark one event; None if it is not to be counted. Raises Refused."""
+        judged = self._judge.event(value, caller, sender, now_s)
+        if isinstance(judged, str):
+            self._tally.not_counted(judged, 1)
+            return None
+        slot = self._marks.slot(judged.hour)
+        return judged, self._marks.of(judged, sender.seeds(slot), slot) if slot and sender else 0

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -28,14 +29,13 @@ from collector.door.answers import (
     OTHER_PROTOCOL,
     PREFLIGHT,
     Answer,
+    Handler,
 )
 from collector.door.body import BodyRefused
 from collector.door.receive import Receiver
 from collector.door.tally import FLUSH_EVERY_S, Tally
 from collector.errors import InDoubt, Misconfigured
 from collector.log import log, place_of, web_logger
-
-Handler = Callable[[web.BaseRequest], Awaitable[Answer]]
 
 MAX_LINE_BYTES = 4096
 MAX_HEADERS = 64
@@ -56,8 +56,16 @@ class Door:
     """Serves the public port until closed."""
 
     def __init__(
-        self, receiver: Receiver, registry: Registry, tally: Tally, *, public_hosts: tuple[str, ...], keepalive_s: float
+        self,
+        receiver: Receiver,
+        registry: Registry,
+        tally: Tally,
+        *,
+        public_hosts: tuple[str, ...],
+        keepalive_s: float,
+        to_read: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
+        """`to_read` are the addresses that only tell something: nothing is counted there."""
         self._receiver = receiver
         self._sites = registry.sites
         self._tally = tally
@@ -67,6 +75,7 @@ class Door:
             "/v1/pixel.gif": {"GET": self._pixel},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
             HEALTH: {"GET": _healthz},
+            **{path: {"GET": tell, "HEAD": tell, "OPTIONS": _no_preflight} for path, tell in to_read.items()},
         }
         self._server = _Server(self._answer, keepalive_s)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=SHUTDOWN_S)
@@ -181,6 +190,11 @@ class Door:
 async def _healthz(request: web.BaseRequest) -> Answer:
     """The supervisor's sockets listen from the start, so a worker that answers means both ports do."""
     return HEALTHY
+
+
+async def _no_preflight(request: web.BaseRequest) -> Answer:
+    """What only tells something takes no request that a browser would ask for first."""
+    return METHOD_NOT_ALLOWED
 
 
 class _Protocol(web.RequestHandler):

@@ -1,0 +1,90 @@
+"""The public port in this process, every part of it real: sockets, reduction, marks, spool; the clock is the test's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+
+from collector.catalogue.kinds import Kinds
+from collector.count.filter import SharedMemory
+from collector.count.marks import Marks
+from collector.door.caller import Callers
+from collector.door.judge import Judge
+from collector.door.open_book import OpenBook
+from collector.door.privacy_page import Operator
+from collector.door.receive import Receiver
+from collector.door.seeing import Seeing
+from collector.door.server import Door
+from collector.door.tally import Tally
+from collector.errors import Code
+from collector.ledger import ledger_of
+from collector.metrics import Metrics
+from collector.reduce.platform import Platforms
+from collector.reduce.reducer import Reducer
+from collector.reduce.region import Region
+from collector.reduce.sender import Senders
+from collector.settings import read_settings
+from tests.memory_reading import SteppedClock
+from tests.spooling import DECLARATIONS, LIFE, new_writer
+from tests.tiny_mmdb import database
+
+COUNTRIES = {
+    ip_network("203.0.113.0/24"): {"country_code": "DE"},
+    ip_network("198.51.100.0/24"): {"country_code": "FR"},
+    ip_network("2001:db8::/32"): {"country_code": "JP"},
+}
+EPOCH = LIFE.epoch
+
+
+@dataclass
+class OpenDoor:
+    """A door that serves at `url`; its spool lies in data/spool and is complete once the block ended."""
+
+    url: str
+    data: Path
+    clock: SteppedClock
+    metrics: Metrics
+    memory: SharedMemory
+    tally: Tally
+
+    def traces(self) -> tuple[str, dict[str, bytes], bytes]:
+        """Everything that is kept: the shared memory (as a digest), the spool's files, the metrics."""
+        self.tally.flush()
+        memory = hashlib.blake2b(os.pread(self.memory.fd, os.fstat(self.memory.fd).st_size, 0)).hexdigest()
+        files = {str(path): path.read_bytes() for path in self.data.rglob("*") if path.is_file()}
+        return memory, files, self.metrics.exposition()
+
+
+@asynccontextmanager
+async def open_door(data: Path, at_s: float, operator: Operator | None = None) -> AsyncIterator[OpenDoor]:
+    """A door with the built-in example, made-up countries, and a proxy trusted on this machine; closed at the end."""
+    registry = read_settings({}, {}).registry
+    (data / "spool").mkdir(parents=True)
+    countries = data.parent / "country.mmdb"
+    countries.write_bytes(database(COUNTRIES))
+    clock = SteppedClock(at_s)
+    memory = SharedMemory.create(EPOCH)
+    memory.tend(at_s)
+    metrics = Metrics(DECLARATIONS.kinds, Code)
+    tally = Tally(metrics)
+    reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
+    callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
+    judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
+    spool = new_writer(data / "spool")
+    receiver = Receiver(judge=judge, marks=Marks(DECLARATIONS.layouts, memory), spool=spool, clock=clock, tally=tally)
+    book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), operator or Operator(), clock)
+    to_read = book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes()
+    door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read)
+    listener = socket.create_server(("127.0.0.1", 0))
+    await door.open(listener)
+    try:
+        yield OpenDoor(f"http://127.0.0.1:{listener.getsockname()[1]}", data, clock, metrics, memory, tally)
+    finally:
+        await door.close()
+        spool.close()
