@@ -152,7 +152,9 @@ class Loader:
             if self._frozen / path.name not in self._waiting:  # moved, and the sync of that failed
                 self._metrics.quarantined(self._refused.pop(path.name, 0))
             try:
-                self._reader.delete(read_frozen(self._disk, path).segments)
+                self._spoken_for.update(segments := read_frozen(self._disk, path).segments)
+                with suppress(BlockingIOError):  # at the next start, then: they stay unread
+                    self._reader.delete(segments)
             except Corrupt as corrupt:
                 # Which segments it stands for is not known any more: every one as old as it is may be counted already.
                 written_s = self._disk.modified_s(path)

@@ -6,6 +6,7 @@ exact, whoever was new is not known any more.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,12 +81,16 @@ class SpoolReader:
         """Have the closed segments of these names gone, with what torn writes left of them; durably when this returns.
 
         Also where an earlier call removed them, and failed before that was durable: a crash could bring them back.
+        Raises BlockingIOError while one of them is open: a crash took the rename that closed it. Its worker will close
+        it anew, and then it would look new if nobody spoke for it any more.
         """
         gone = set(names)
-        for segment in self.segments():
-            if segment.closed and segment.name in gone:
-                self.disk.unlink(segment.broken)
-                self.disk.unlink(segment.path)
+        there = [segment for segment in self.segments() if segment.name in gone]
+        if not all(segment.closed for segment in there):
+            raise BlockingIOError(errno.EAGAIN, "a segment is to be closed anew before it can go")
+        for segment in there:
+            self.disk.unlink(segment.broken)
+            self.disk.unlink(segment.path)
         touched = {worker_folder(self._spool, worker_of(name)) for name in gone}
         for folder in worker_folders(self.disk, self._spool):
             if folder in touched:
