@@ -17,7 +17,7 @@ from collector.catalogue.layout import Layout
 from collector.disk import Disk
 from collector.event import Event
 from collector.spool.frame import HEADER, Frame, frames, told
-from collector.spool.segment import LAYOUT, OPEN, Segment, recover, segments, worker_folder, worker_folders, worker_of
+from collector.spool.segment import LAYOUT, Segment, recover, segments, worker_folder, worker_folders, worker_of
 
 
 class Record(NamedTuple):
@@ -111,13 +111,15 @@ class SpoolReader:
 
     def waiting(self, held: set[str]) -> tuple[int, int]:
         """How many segments there are beside those of these names, and how many events they hold. Raises OSError."""
-        waiting = [segment for segment in self.segments() if segment.name not in held]
+        found = self.segments()
+        still_open = {segment.path for segment in found if not segment.closed}
+        self._walked = {path: walked for path, walked in self._walked.items() if path in still_open}
+        waiting = [segment for segment in found if segment.name not in held]
         return len(waiting), sum(map(self.events_in, waiting))
 
     def events_in(self, segment: Segment) -> int:
         """How many events a segment holds; of an open one as far as its headers are written, unchecked."""
         if segment.events is not None:
-            self._walked.pop(segment.path.with_name(segment.name + OPEN), None)
             return segment.events
         at, events = self._walked.get(segment.path, (0, 0))
         while said := told(self.disk.read(segment.path, at, HEADER.size)):
