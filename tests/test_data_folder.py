@@ -1,0 +1,26 @@
+"""The data directory's name and epochs, also of a copy of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from collector.data_folder import hold
+
+
+def _begin(data: Path) -> tuple[str, int]:
+    folder = hold(data)
+    try:
+        return folder.begin_epoch()
+    finally:
+        folder.release()
+
+
+def test_copies_of_a_data_directory_begin_different_epochs(tmp_path: Path) -> None:
+    node, last = _begin(tmp_path / "original")
+    for copy in ("clone", "backup"):
+        shutil.copytree(tmp_path / "original", tmp_path / copy)
+    begun = [_begin(tmp_path / data) for data in ("original", "clone", "backup")]
+    assert {name for name, _ in begun} == {node}
+    assert len({epoch for _, epoch in begun}) == 3
+    assert all(last < epoch < 2**53 for _, epoch in begun)
