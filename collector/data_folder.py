@@ -112,7 +112,8 @@ def hold(data: Path, patience_s: float = LOCK_PATIENCE_S) -> DataFolder:
     """
     os.umask(_OTHERS)
     try:
-        data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        if not data.is_dir():
+            DISK.make_folder(data)
         fd = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Misconfigured(f"the data directory {data} cannot be used: {error.strerror}") from error

@@ -14,9 +14,9 @@ from collector.disk import DISK
 from collector.errors import InDoubt, Unavailable
 from collector.spool.frame import Frame, frames, record_of
 from collector.spool.segment import segments
-from collector.spool.writer import MAX_WAITING, SpoolWriter
+from collector.spool.writer import MAX_WAITING, SpoolWriter, keep_layout
 from tests.failing_disk import FailingDisk
-from tests.spooling import event, new_appender, new_writer, paths
+from tests.spooling import DECLARATIONS, event, new_appender, new_writer, paths
 
 
 async def test_an_event_is_on_disk_when_its_answer_may_go(tmp_path: Path) -> None:
@@ -201,3 +201,15 @@ async def test_a_spool_never_outgrows_its_quota(tmp_path: Path) -> None:
 
 def accepts(writer: SpoolWriter) -> bool:
     return writer.accepting
+
+
+def test_a_layout_that_is_found_is_durably_there_before_frames_rely_on_it(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    disk.failing = {"sync_folder"}
+    with pytest.raises(OSError, match="injected"):
+        keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
+    with pytest.raises(OSError, match="injected"):
+        keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
+    disk.failing = set()
+    keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
+    assert disk.done[-1] == "sync_folder"

@@ -156,5 +156,7 @@ class SpoolWriter:
 def keep_layout(disk: Disk, spool: Path, layouts: dict[str, Layout], digest: str) -> None:
     """Leave beside the segments what their facts are called, so that frames stay readable under later declarations."""
     file = digest + LAYOUT
-    if file not in disk.names(spool):
+    if file in disk.names(spool):
+        disk.sync_folder(spool)  # another worker's, or one that died, may not be durable yet
+    else:
         disk.write_durably(spool / file, orjson.dumps({kind: layout.facts for kind, layout in layouts.items()}))
