@@ -66,6 +66,8 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     DISK.make_folder(folder)
     metrics = Metrics(declarations.kinds, Code)
+    if not metrics.told:
+        log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
     marks = Marks(declarations.layouts, memory)
     judging = _judging(settings, declarations)
     gc.collect()
