@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.durability.outcome import NotHereError
 from tests.durability.small_disk import Ballast, small_disk
 from tests.requires import lacks
@@ -37,3 +39,30 @@ def _fill_kill_and_heal(stack: Stack) -> None:
     ballast.drop()
     eventually(lambda: stack.post(HIT).status == 204, "events are accepted")
     stack.wait_loaded(2)
+
+
+@pytest.mark.slow
+def test_a_worker_stays_while_its_successor_has_no_room_for_new_declarations(tmp_path: Path) -> None:
+    try:
+        with small_disk(Stack.data_in(tmp_path) / "spool", 24):
+            stack = Stack(tmp_path)
+            try:
+                _fill_and_reload(stack)
+                stack.stop()
+            finally:
+                stack.sweep()
+    except NotHereError as why:
+        lacks(str(why))
+
+
+def _fill_and_reload(stack: Stack) -> None:
+    for layout in (stack.data / "spool").glob("*.layout"):
+        layout.unlink()  # as of declarations that are new
+    ballast = Ballast(stack.data / "spool")
+    ballast.fill()
+    stack.hang_up()
+    eventually(lambda: stack.said("the new process is not ready") > 0, "the old one stays", 30)
+    assert stack.post(HIT).status == 503
+    ballast.drop()
+    eventually(lambda: stack.said("event=reloaded") == 1, "reloaded", 30)
+    assert stack.post(HIT).status == 204
