@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from collector.spool.segment import segments
 from collector.spool.writer import MAX_WAITING, SpoolWriter, keep_layout
 from tests.failing_disk import FailingDisk
 from tests.spooling import DECLARATIONS, event, new_appender, new_writer, paths
+from tests.stack import ROOT
 
 
 async def test_an_event_is_on_disk_when_its_answer_may_go(tmp_path: Path) -> None:
@@ -213,3 +217,24 @@ def test_a_layout_that_is_found_is_durably_there_before_frames_rely_on_it(tmp_pa
     disk.failing = set()
     keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
     assert disk.done[-1] == "sync_folder"
+
+
+_SHORT_OF_MEMORY = """
+import asyncio, pathlib, sys
+from collector.disk import Disk
+from tests.spooling import event, new_writer
+
+class Short(Disk):
+    def free_bytes(self, folder):
+        raise MemoryError
+
+async def main():
+    await new_writer(pathlib.Path(sys.argv[1]), disk=Short()).append([(event("/a"), 7)])
+
+asyncio.run(main())
+"""
+
+
+def test_a_worker_whose_spool_cannot_go_on_ends_instead_of_letting_requests_wait(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _SHORT_OF_MEMORY, tmp_path], cwd=ROOT, timeout=20, check=False)
+    assert done.returncode == os.EX_SOFTWARE
