@@ -1,7 +1,8 @@
 """The data directory: one owner at a time, private, with a name of its own and an epoch for every start.
 
     DATA/lock       flock; JSON {"pid", "started", "public", "analyst"} of its holder
-    DATA/node       JSON {"node": 16 hex digits, "epoch": n}; the epoch grows with every start, never used twice
+    DATA/node       JSON {"node": 16 hex digits, "epoch": n}; the epoch grows with every start, never used twice: by a
+                    random step, so that a copy of the directory, or a backup put back, begins another one
     DATA/tmp        TMPDIR of all processes: the engine writes payloads there; emptied at start
     DATA/metrics    counters of this start's processes; emptied at start
 
@@ -30,6 +31,9 @@ PRIVATE = 0o700
 _OTHERS = 0o077
 LOCK_PATIENCE_S = 10.0
 _POLL_S = 0.05
+# Names of segments and batches hold the epoch. Two lives that gave the same names to other events would take each
+# other's batches in one database for their own. At this step a million starts stay below 2^53.
+LONGEST_STEP = 2**32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ class DataFolder:
         path = self.path / "node"
         try:
             known = orjson.loads(path.read_bytes())
-            node, epoch = str(known["node"]), int(known["epoch"]) + 1
+            node, epoch = str(known["node"]), int(known["epoch"]) + 1 + secrets.randbelow(LONGEST_STEP)
         except FileNotFoundError:
             node, epoch = secrets.token_hex(8), 1
         except (ValueError, KeyError, TypeError) as error:
@@ -108,7 +112,8 @@ def hold(data: Path, patience_s: float = LOCK_PATIENCE_S) -> DataFolder:
     """
     os.umask(_OTHERS)
     try:
-        data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        if not data.is_dir():
+            DISK.make_folder(data)
         fd = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Misconfigured(f"the data directory {data} cannot be used: {error.strerror}") from error

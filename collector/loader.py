@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from math import inf
 from pathlib import Path
 
 from collector.clock import Clock
@@ -75,7 +74,7 @@ class Loader:
         self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
         self._settled = False
-        self._settle_at_s = inf
+        self._settle_at_s = 0.0
         self._forgot_s = 0.0
         self._failures = self._pause = self._verified = 0
 
@@ -152,7 +151,9 @@ class Loader:
             if self._frozen / path.name not in self._waiting:  # moved, and the sync of that failed
                 self._metrics.quarantined(self._refused.pop(path.name, 0))
             try:
-                self._reader.delete(read_frozen(self._disk, path).segments)
+                self._spoken_for.update(segments := read_frozen(self._disk, path).segments)
+                with suppress(BlockingIOError):  # at the next start, then: they stay unread
+                    self._reader.delete(segments)
             except Corrupt as corrupt:
                 # Which segments it stands for is not known any more: every one as old as it is may be counted already.
                 written_s = self._disk.modified_s(path)
@@ -161,7 +162,7 @@ class Loader:
                 self._earlier.found(older)
                 log.critical("a file of batches is damaged: its segments stay unread", reason=str(corrupt))
         self._settled = True
-        self._settle_at_s = inf
+        self._settle_at_s = self._clock.now() + OLD_S  # a worker that got no successor may have died since
 
     def _wait_for(self, frozen: Frozen) -> None:
         self._waiting[frozen.path] = frozen

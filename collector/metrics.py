@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -26,6 +28,9 @@ REASONS: tuple[Reason, ...] = ("bot", "opt_out", "test", "prefetch", "partial", 
 FILTER_DAYS = ("today", "yesterday")
 BODY_STATUSES = (400, 404, 405, 408, 413, 415, 417, 421, 429, 500, 503)
 OTHER_STATUS = "other"
+_FILES = ("counter", "histogram", "gauge_mostrecent")  # as prometheus_client names them
+_ROOM_BYTES = 128 * 1024  # of each: several times what all series take
+_MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own is made there
 # A fast disk takes 0.1 ms for an fdatasync, a poor one 5 ms, a dying one seconds.
 WRITE_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
@@ -39,9 +44,16 @@ class Series(NamedTuple):
 
 
 class Metrics:
-    """The counters of one process; `kinds` and `codes` are the closed lists events are counted by."""
+    """The counters of one process; `kinds` and `codes` are the closed lists events are counted by.
+
+    told  whether exposition() will add them up; not those of a process that began while the disk was full
+    """
 
     def __init__(self, kinds: Iterable[str], codes: Iterable[str]) -> None:
+        with _room() as self.told:
+            self._make(kinds, codes)
+
+    def _make(self, kinds: Iterable[str], codes: Iterable[str]) -> None:
         registry = self._registry = CollectorRegistry()
         self._received = Counter("collector_events_received", "Events in bodies that could be read", registry=registry)
         accepted = Counter("collector_events_accepted", "Events spooled", ["kind"], registry=registry)
@@ -195,6 +207,32 @@ class Metrics:
         together = CollectorRegistry()
         together.register(_AllProcesses(Path(folder), self._registry))
         return generate_latest(together)
+
+
+@contextmanager
+def _room() -> Iterator[bool]:
+    """Have room on disk for the files of this process, in which its series are made; whether there is.
+
+    They are sparse otherwise, and written to as memory: on a full disk that ends a process by SIGBUS. Then they lie in
+    memory, without a name once they are made: a process must be able to start, and to refuse, while the disk is full.
+    """
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        yield True
+        return
+    try:
+        for kind in _FILES:
+            with Path(folder, f"{kind}_{os.getpid()}.db").open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
+    except OSError:
+        with TemporaryDirectory(dir=_MEMORY) as memory:
+            os.environ[FOLDER_VARIABLE] = memory
+            try:
+                yield False
+            finally:
+                os.environ[FOLDER_VARIABLE] = folder
+    else:
+        yield True
 
 
 class _AllProcesses:

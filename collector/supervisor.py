@@ -203,6 +203,7 @@ def serve(settings: Settings, clock: Clock, announce: Callable[[str, str], None]
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # heard once there is something to reload
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a worker's memory holds addresses and agents: none on disk
     folder = hold(settings.data)
     try:
         held = take(settings, folder, clock)

@@ -62,7 +62,10 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     memory = SharedMemory(inherited.memory_fd)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     DISK.make_folder(folder)
+    keep_layout(DISK, settings.data / SPOOL, declarations.layouts, declarations.digest)  # else the one before stays
     metrics = Metrics(declarations.kinds, Code)
+    if not metrics.told:
+        log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
     marks = Marks(declarations.layouts, memory)
     judge = _judge(settings, declarations)
     open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
@@ -113,7 +116,6 @@ def _spool(
 ) -> SpoolWriter:
     spool = settings.data / SPOOL
     life = Life(int(inherited.node, 16), memory.epoch)
-    keep_layout(DISK, spool, declarations.layouts, declarations.digest)
     appender = Appender(
         DISK,
         worker_folder(spool, inherited.worker),

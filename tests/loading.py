@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from collector.catalogue.declarations import read_declarations
 from collector.clock import Clock, SystemClock
-from collector.disk import DISK
+from collector.disk import DISK, Disk
 from collector.event import Event, Fact
 from collector.loader import Loader
 from collector.spool.frame import encode, record_of
@@ -98,7 +98,9 @@ class Place:
         )
         return path
 
-    def loader(self, engine: Engine, metrics: Counted | None = None, clock: Clock | None = None) -> Loader:
+    def loader(
+        self, engine: Engine, metrics: Counted | None = None, clock: Clock | None = None, disk: Disk = DISK
+    ) -> Loader:
         """A loader as the next process makes it: the one before is dead."""
         if self.seen:
             self.seen.close()
@@ -106,7 +108,7 @@ class Place:
         return Loader(
             self.data,
             life=Life(self.node, 1),
-            reader=SpoolReader(DISK, self.data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest),
+            reader=SpoolReader(disk, self.data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest),
             seen=self.seen,
             writing=Writing(engine),
             clock=clock or SystemClock(),

@@ -103,6 +103,16 @@ def test_a_segment_being_written_waits_and_one_left_open_by_the_dead_does_not(en
     assert len(place.files()) == 1
 
 
+def test_a_segment_left_open_by_a_worker_without_a_successor_is_loaded(engine: Embedded, place: Place) -> None:
+    clock = Stepped(time.time())
+    loader = place.loader(engine, clock=clock)
+    assert loader.load_ready() == 0
+    place.write([(hit("/fewer_workers"), 0)], worker=3, closed=False)
+    clock.now_s += 600
+    assert loader.load_ready() == 1
+    assert place.files() == []
+
+
 def test_frames_of_other_declarations_tell_events_but_not_who_was_new(
     engine: Embedded, client: Client, place: Place
 ) -> None:

@@ -12,6 +12,7 @@ import io
 import ipaddress
 import logging
 import os
+import resource
 import secrets
 import shutil
 import subprocess
@@ -226,6 +227,17 @@ def dump(database: Path, *statements: str) -> bytes:
     """Every column of every row of every table, as text; after executing the statements."""
     ran = subprocess.run([sys.executable, "-c", DUMP, str(database), *statements], check=True, stdout=subprocess.PIPE)
     return ran.stdout
+
+
+def test_no_process_leaves_its_memory_on_disk_when_it_crashes(start_stack: Callable[..., Stack]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        stack = start_stack()
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    for pid in (stack.process.pid, *stack.children()):
+        assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
 
 
 def test_a_failing_handler_says_nothing_of_its_request() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from pathlib import Path
 
 import orjson
@@ -97,6 +99,30 @@ def test_what_an_open_segment_holds_is_told_by_its_headers(tmp_path: Path) -> No
     appender.rotate()
     [segment] = segments(DISK, tmp_path)
     assert reader.events_in(segment) == segment.events == held
+
+
+def test_of_segments_that_are_gone_nothing_is_remembered(tmp_path: Path) -> None:
+    reader = new_reader(tmp_path)
+    folder = worker_folder(tmp_path, 0)
+    folder.mkdir()
+
+    def come_and_go(first: int, last: int) -> None:
+        for sequence in range(first, last):
+            path = folder / (segment_name(Life(7, 1), 0, sequence) + OPEN)
+            path.write_bytes(encode(path.stem, 0, DIGEST, [record_of(event("/"), 0)]))
+            assert reader.waiting(set()) == (1, 1)
+            path.unlink()
+
+    come_and_go(0, 100)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        come_and_go(100, 600)
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 50_000
 
 
 def test_a_folder_has_one_owner(tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,9 +17,10 @@ from collector.disk import DISK
 from collector.errors import InDoubt, Unavailable
 from collector.spool.frame import Frame, frames, record_of
 from collector.spool.segment import segments
-from collector.spool.writer import MAX_WAITING, SpoolWriter
+from collector.spool.writer import MAX_WAITING, SpoolWriter, keep_layout
 from tests.failing_disk import FailingDisk
-from tests.spooling import event, new_appender, new_writer, paths
+from tests.spooling import DECLARATIONS, event, new_appender, new_writer, paths
+from tests.stack import ROOT
 
 
 async def test_an_event_is_on_disk_when_its_answer_may_go(tmp_path: Path) -> None:
@@ -201,3 +205,36 @@ async def test_a_spool_never_outgrows_its_quota(tmp_path: Path) -> None:
 
 def accepts(writer: SpoolWriter) -> bool:
     return writer.accepting
+
+
+def test_a_layout_that_is_found_is_durably_there_before_frames_rely_on_it(tmp_path: Path) -> None:
+    disk = FailingDisk()
+    disk.failing = {"sync_folder"}
+    with pytest.raises(OSError, match="injected"):
+        keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
+    with pytest.raises(OSError, match="injected"):
+        keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
+    disk.failing = set()
+    keep_layout(disk, tmp_path, DECLARATIONS.layouts, DECLARATIONS.digest)
+    assert disk.done[-1] == "sync_folder"
+
+
+_SHORT_OF_MEMORY = """
+import asyncio, pathlib, sys
+from collector.disk import Disk
+from tests.spooling import event, new_writer
+
+class Short(Disk):
+    def free_bytes(self, folder):
+        raise MemoryError
+
+async def main():
+    await new_writer(pathlib.Path(sys.argv[1]), disk=Short()).append([(event("/a"), 7)])
+
+asyncio.run(main())
+"""
+
+
+def test_a_worker_whose_spool_cannot_go_on_ends_instead_of_letting_requests_wait(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _SHORT_OF_MEMORY, tmp_path], cwd=ROOT, timeout=20, check=False)
+    assert done.returncode == os.EX_SOFTWARE

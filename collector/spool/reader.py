@@ -6,6 +6,7 @@ exact, whoever was new is not known any more.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from collector.catalogue.layout import Layout
 from collector.disk import Disk
 from collector.event import Event
 from collector.spool.frame import HEADER, Frame, frames, told
-from collector.spool.segment import LAYOUT, OPEN, Segment, recover, segments, worker_folder, worker_folders, worker_of
+from collector.spool.segment import LAYOUT, Segment, recover, segments, worker_folder, worker_folders, worker_of
 
 
 class Record(NamedTuple):
@@ -80,12 +81,16 @@ class SpoolReader:
         """Have the closed segments of these names gone, with what torn writes left of them; durably when this returns.
 
         Also where an earlier call removed them, and failed before that was durable: a crash could bring them back.
+        Raises BlockingIOError while one of them is open: a crash took the rename that closed it. Its worker will close
+        it anew, and then it would look new if nobody spoke for it any more.
         """
         gone = set(names)
-        for segment in self.segments():
-            if segment.closed and segment.name in gone:
-                self.disk.unlink(segment.broken)
-                self.disk.unlink(segment.path)
+        there = [segment for segment in self.segments() if segment.name in gone]
+        if not all(segment.closed for segment in there):
+            raise BlockingIOError(errno.EAGAIN, "a segment is to be closed anew before it can go")
+        for segment in there:
+            self.disk.unlink(segment.broken)
+            self.disk.unlink(segment.path)
         touched = {worker_folder(self._spool, worker_of(name)) for name in gone}
         for folder in worker_folders(self.disk, self._spool):
             if folder in touched:
@@ -106,13 +111,15 @@ class SpoolReader:
 
     def waiting(self, held: set[str]) -> tuple[int, int]:
         """How many segments there are beside those of these names, and how many events they hold. Raises OSError."""
-        waiting = [segment for segment in self.segments() if segment.name not in held]
+        found = self.segments()
+        still_open = {segment.path for segment in found if not segment.closed}
+        self._walked = {path: walked for path, walked in self._walked.items() if path in still_open}
+        waiting = [segment for segment in found if segment.name not in held]
         return len(waiting), sum(map(self.events_in, waiting))
 
     def events_in(self, segment: Segment) -> int:
         """How many events a segment holds; of an open one as far as its headers are written, unchecked."""
         if segment.events is not None:
-            self._walked.pop(segment.path.with_name(segment.name + OPEN), None)
             return segment.events
         at, events = self._walked.get(segment.path, (0, 0))
         while said := told(self.disk.read(segment.path, at, HEADER.size)):

@@ -9,6 +9,7 @@ disk keeps up with, `accepting` is false: then the door answers 503 before it ha
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
@@ -23,7 +24,7 @@ from collector.catalogue.layout import Layout
 from collector.disk import Disk
 from collector.errors import InDoubt, Unavailable
 from collector.event import Event
-from collector.log import log
+from collector.log import log, place_of
 from collector.spool.appender import Appender
 from collector.spool.frame import Record, record_of
 from collector.spool.room import LOOK_EVERY_S, Room
@@ -120,6 +121,13 @@ class SpoolWriter:
             self._loop.call_soon(self._gather, 0)
 
     def _run(self) -> None:
+        try:
+            self._make_durable()
+        except BaseException as error:  # noqa: BLE001 - as when memory is short: whoever waits would wait for ever
+            log.critical("the spool's thread failed: this process ends", **place_of(error))
+            os._exit(os.EX_SOFTWARE)  # the next one recovers what is on disk
+
+    def _make_durable(self) -> None:
         while True:
             try:
                 group = self._groups.get(timeout=LOOK_EVERY_S if self._full else self._appender.seconds_left())
@@ -131,6 +139,8 @@ class SpoolWriter:
                 self._appender.rotate()
                 return
             error = self._write([record for appended in group for record in appended.records])
+            if self._loop.is_closed():  # nobody waits any more
+                return
             self._loop.call_soon_threadsafe(self._committed, group, error)
 
     def _write(self, records: list[Record]) -> Exception | None:
@@ -156,5 +166,7 @@ class SpoolWriter:
 def keep_layout(disk: Disk, spool: Path, layouts: dict[str, Layout], digest: str) -> None:
     """Leave beside the segments what their facts are called, so that frames stay readable under later declarations."""
     file = digest + LAYOUT
-    if file not in disk.names(spool):
+    if file in disk.names(spool):
+        disk.sync_folder(spool)  # another worker's, or one that died, may not be durable yet
+    else:
         disk.write_durably(spool / file, orjson.dumps({kind: layout.facts for kind, layout in layouts.items()}))

@@ -17,6 +17,7 @@ Files are 0600, written once, never changed, and deleted after the segments they
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Batch:
 
     def body(self) -> bytes:
         """The bytes to insert; raises Corrupt if they are not what was written."""
-        body = self.disk.read(self.path, self.offset, self.length)
+        body = _read(self.disk, self.path, self.offset, self.length)
         if len(body) != self.length or google_crc32c.value(body) != self.crc:
             raise Corrupt(f"batch {self.name} is damaged on disk")
         return body
@@ -126,16 +127,26 @@ def freeze_again(disk: Disk, path: Path, frozen: Frozen, batches: list[Batch]) -
 
 def read_frozen(disk: Disk, path: Path) -> Frozen:
     """A file of batches without its bodies; raises Corrupt if its header is not what freeze() wrote."""
-    start = disk.read(path, 0, _HEADER_AT)
+    start = _read(disk, path, 0, _HEADER_AT)
     if len(start) < _HEADER_AT:
         raise Corrupt(f"frozen file {path.name} is cut short")
     magic, version, length = _PREFIX.unpack_from(start)
     if magic != _MAGIC or version != _VERSION or length > MAX_HEADER_BYTES:
         raise Corrupt(f"frozen file {path.name} has no header")
-    header = disk.read(path, _HEADER_AT, length)
+    header = _read(disk, path, _HEADER_AT, length)
     if google_crc32c.value(start[: _PREFIX.size] + header) != _CRC.unpack_from(start, _PREFIX.size)[0]:
         raise Corrupt(f"the header of frozen file {path.name} is damaged")
     return _frozen(disk, path, header)
+
+
+def _read(disk: Disk, path: Path, start: int, length: int) -> bytes:
+    """Bytes of a file of batches. A bad sector is damage like any other: one file must not keep the others waiting."""
+    try:
+        return disk.read(path, start, length)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise Corrupt(f"frozen file {path.name} cannot be read any more") from error
 
 
 def _write(disk: Disk, path: Path, said: Mapping[str, Any], bodies: list[bytes]) -> bytes:

@@ -1,0 +1,70 @@
+"""A sector of the disk goes bad under a frozen file: what reads it gets EIO, for good."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.disk import Disk
+from collector.warehouse.embedded import Embedded
+from tests.loading import Counted, Place, hit, rows
+from tests.storing import open_with_tables
+from tests.test_loader import Away
+
+
+class BadSector(Disk):
+    """Every reading of a file that begins where its sector is bad, or behind, fails."""
+
+    def __init__(self, path: Path, start: int) -> None:
+        self._path = path
+        self._start = start
+
+    def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes:
+        if path.name == self._path.name and start >= self._start:
+            raise OSError(errno.EIO, "injected")
+        return super().read(path, start, length)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    with open_with_tables(tmp_path_factory.mktemp("sector") / "engine") as engine:
+        yield engine
+
+
+def _frozen(place: Place, engine: Embedded) -> Path:
+    """A frozen file as it lies there while the database is away, and a newer segment."""
+    segment = place.write([(hit("/a"), 0)])
+    os.utime(segment, (1, 1))
+    away: Any = Away(engine)
+    assert place.loader(away).load_ready() == 0
+    (frozen,) = (place.data / "frozen").iterdir()
+    newer = place.write([(hit("/b"), 0)])
+    os.utime(newer, (frozen.stat().st_mtime + 1,) * 2)
+    return frozen
+
+
+def test_a_batch_on_a_bad_sector_is_stopped_and_the_others_go_on(engine: Embedded, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    frozen = _frozen(place, engine)
+    metrics = Counted()
+    loader = place.loader(engine, metrics, disk=BadSector(frozen, 19))
+    assert sum(loader.load_ready() for _ in range(5)) == 1
+    assert rows(engine.writer(), place.node, "pages") == [("/b", 1)]
+    assert frozen.exists()
+    assert (metrics.stopped, metrics.pending) == (1, 1)
+    assert place.loader(engine).load_ready() == 1  # it was a cable
+    assert place.files() == []
+
+
+def test_a_header_on_a_bad_sector_is_set_aside_and_newer_segments_go_on(engine: Embedded, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    frozen = _frozen(place, engine)
+    loader = place.loader(engine, disk=BadSector(frozen, 0))
+    assert sum(loader.load_ready() for _ in range(5)) == 1
+    assert rows(engine.writer(), place.node, "pages") == [("/b", 1)]
+    assert (tmp_path / "quarantine" / frozen.name).exists()
