@@ -17,6 +17,7 @@ from typing import NamedTuple
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
 from collector.clock import Clock
+from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.disk import DISK
@@ -54,6 +55,13 @@ class _Judging(NamedTuple):
     reducer: Reducer
 
 
+class _Counting(NamedTuple):
+    """What a worker counts with."""
+
+    caps: Caps
+    marks: Marks
+
+
 async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     """An ingest worker: the public port, reduction, marks, and its own directory of the spool.
 
@@ -66,7 +74,10 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     DISK.make_folder(folder)
     metrics = Metrics(declarations.kinds, Code)
-    marks = Marks(declarations.layouts, memory)
+    counting = _Counting(
+        Caps(declarations.layouts, declarations.cap, memory),
+        Marks(declarations.layouts, memory),
+    )
     judging = _judging(settings, declarations)
     gc.collect()
     gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
@@ -78,9 +89,9 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             log.warning("torn write cut", worker=inherited.worker, bytes=cut)
         metrics.epoch(memory.epoch)
         spool = _spool(settings, inherited, declarations, memory, metrics)
-        door = _door(settings, judging, marks, spool, clock, metrics)
+        door = _door(settings, judging, counting, spool, clock, metrics)
         await door.open(inherited.listener())
-        upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
+        upkeep = asyncio.create_task(_keep_up(counting, memory, metrics, clock))
         log.info("accepting events", worker=inherited.worker)
         await stop.wait()
         upkeep.cancel()
@@ -119,14 +130,15 @@ def _spool(
 
 
 def _door(
-    settings: Settings, judging: _Judging, marks: Marks, spool: SpoolWriter, clock: Clock, metrics: Metrics
+    settings: Settings, judging: _Judging, counting: _Counting, spool: SpoolWriter, clock: Clock, metrics: Metrics
 ) -> Door:
     tally = Tally(metrics)
     receiver = Receiver(
         callers=Callers(settings.trusted_proxies, settings.forwarded_header),
         kinds=judging.kinds,
         reducer=judging.reducer,
-        marks=marks,
+        caps=counting.caps,
+        marks=counting.marks,
         spool=spool,
         clock=clock,
         tally=tally,
@@ -156,11 +168,12 @@ def region_of(settings: Settings) -> Region:
     return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
 
 
-async def _keep_up(marks: Marks, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
+async def _keep_up(counting: _Counting, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
     """Let go of what belongs to a dead key, and show how full the filters are."""
     while True:
         now_s = clock.now()
-        marks.forget()
+        counting.caps.forget()
+        counting.marks.forget()
         today = int(now_s) // DAY_S
         for name, day in (("today", today), ("yesterday", today - 1)):
             slot = memory.slot(day)

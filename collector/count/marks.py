@@ -168,6 +168,13 @@ def _day_line(index: int, line: Line, property_id: str, slot: DaySlot) -> _DayLi
     return touches, line.values, cells, report.visitors, index * BITS_PER_LINE, whole
 
 
+def is_known(total: int, words: memoryview) -> bool:
+    """Whether a token is in the filter."""
+    token = total >> _SHIFT & _TOKEN
+    bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
+    return bool(words[token >> 24] & bits == bits)
+
+
 def is_new(total: int, words: memoryview) -> bool:
     """Whether a token was not in the filter; it is afterwards."""
     token = total >> _SHIFT & _TOKEN

@@ -1,4 +1,4 @@
-"""The story of a request: read, parse, validate, reduce, mark, append, answer.
+"""The story of a request: read, parse, validate, reduce, cap, mark, append, answer.
 
 Every event is either accepted (durable before the answer), refused with a closed code, or not counted for a named
 reason; the counters of these three add up to what was received. A refused event never costs its neighbours.
@@ -13,6 +13,7 @@ from aiohttp import web
 
 from collector.catalogue.kinds import Kinds
 from collector.clock import Clock
+from collector.count.caps import Caps
 from collector.count.marks import Marks
 from collector.door.answers import COUNTED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
 from collector.door.body import body_bytes, read_body
@@ -31,12 +32,13 @@ MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # of bodies that are read or wait for th
 class Receiver:
     """Turns requests into durable, reduced events."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each step of the story
         self,
         *,
         callers: Callers,
         kinds: Kinds,
         reducer: Reducer,
+        caps: Caps,
         marks: Marks,
         spool: SpoolWriter,
         clock: Clock,
@@ -45,6 +47,7 @@ class Receiver:
         self._callers = callers
         self._kinds = kinds
         self._reducer = reducer
+        self._caps = caps
         self._marks = marks
         self._spool = spool
         self._clock = clock
@@ -107,7 +110,7 @@ class Receiver:
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
 
     def _event(self, value: object, caller: Caller, sender: Sender | None, now_s: float) -> Marked | None:
-        """Validate, reduce and mark one event; None if it is not to be counted. Raises Refused.
+        """Validate, reduce, cap and mark one event; None if it is not to be counted. Raises Refused.
 
         Bots are a matter of websites: a product's events come from programs, whose HTTP libraries look like bots, and
         which say `test` themselves when they are automation.
@@ -121,7 +124,7 @@ class Receiver:
         elif sender.platform.bot and "site" in told.fields:
             reason = "bot"
         else:
-            event = self._reducer.reduce(told, sender, now_s)
+            event = self._caps.capped(self._reducer.reduce(told, sender, now_s))
             slot = self._marks.slot(event.hour)
             return event, self._marks.of(event, sender.seeds(slot), slot) if slot else 0
         self._tally.not_counted(reason, 1)
