@@ -177,7 +177,7 @@ async def _keep_up(counting: _Counting, memory: SharedMemory, metrics: Metrics, 
         today = int(now_s) // DAY_S
         for name, day in (("today", today), ("yesterday", today - 1)):
             slot = memory.slot(day)
-            metrics.filter_fill(name, slot.fill_ratio() if slot else 0.0)
+            metrics.filter(name, fill=slot.fill_ratio() if slot else 0.0, error=slot.error_ratio() if slot else 0.0)
         await asyncio.sleep(UPKEEP_EVERY_S)
 
 

@@ -13,9 +13,9 @@ many open values each property has named on a day (caps.py): those of two days a
     ...    filter of slot 0, WORDS x u64
     ...    filter of slot 1
 
-The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At capacity, 24 bits a
-token, a look-up errs in 0.18 % of cases (measured; four scattered probes at 12 bits: 0.6 %, and slower). An error makes
-counts of visitors and networks low, never high. A caller is marked under a claim on its network, so that two processes
+The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At CAPACITY a look-up errs
+in 0.18 % of cases (four scattered probes at 12 bits a token: 0.6 %, and slower). An error makes counts of visitors and
+networks low, never high. A caller is marked under a claim on its network, so that two processes
 that meet it at once find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new
 twice). Two networks that write one word within the same ~100 ns can still lose a token, which then counts once more.
 """
@@ -27,10 +27,18 @@ import os
 from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_UN, lockf
 from hashlib import blake2b
-from pathlib import Path
+from math import exp
+from statistics import fmean
+
+from collector.secret import draw, keep_in_ram
 
 WORD_BITS = 23
-WORDS = 1 << WORD_BITS  # 64 MiB a day: room for 22 million tokens, some 25 to a visitor
+WORDS = 1 << WORD_BITS  # 64 MiB a day
+# Tokens a day, some 25 to a visitor, up to which a look-up errs in at most MAX_ERROR of cases: 23 bits a token, 0.174 %
+# as computed, 0.18 % as measured (tests/test_marks.py, by filling a part of the filter with the code that fills it).
+CAPACITY = 22_000_000
+MAX_ERROR = 0.003
+FILL_AT_CAPACITY = 1 - exp(-CAPACITY / WORDS * (1 - (63 / 64) ** 4))  # 0.148: a token's four bits may coincide
 KEY_BYTES = 32
 MAX_WORKERS = 64
 CLAIMS = 4096  # bytes that stand for networks while they are marked, and for days while their table is written
@@ -67,8 +75,18 @@ class DaySlot:
 
     def fill_ratio(self) -> float:
         """Share of bits set, from an even sample of words."""
-        words = self.words[:: WORDS // _SAMPLE]
-        return sum(word.bit_count() for word in words) / (len(words) * 64)
+        return fmean(self._sample())
+
+    def error_ratio(self) -> float:
+        """Share of tokens never met that a look-up takes for known: all four bits of a word happen to be set."""
+        return fmean(share**4 for share in self._sample())
+
+    def is_over_capacity(self) -> bool:
+        """Whether more than CAPACITY tokens were met, as far as the bits they set can tell."""
+        return self.fill_ratio() > FILL_AT_CAPACITY
+
+    def _sample(self) -> list[float]:
+        return [word.bit_count() / 64 for word in self.words[:: len(self.words) // _SAMPLE]]
 
 
 class SharedMemory:
@@ -88,6 +106,7 @@ class SharedMemory:
         self._table_days = view[3 * _PAGE : 3 * _PAGE + _TABLES * 8].cast("Q")
         self._tables = tuple(view[at : at + _TABLE_BYTES].cast("Q") for at in map(_table_at, range(_TABLES)))
         self._words = tuple(view[at : at + _FILTER_BYTES].cast("Q") for at in map(_filter_at, (0, 1)))
+        keep_in_ram(view[_PAGE : 3 * _PAGE])
         self._slots: list[DaySlot | None] = [None, None]
 
     @classmethod
@@ -164,8 +183,7 @@ class SharedMemory:
         self._keys[parity][:] = bytes(KEY_BYTES)
         self._empty(_filter_at(parity), _FILTER_BYTES)
         self._begin_table(day)
-        with Path("/dev/urandom").open("rb", buffering=0) as random:
-            random.readinto(self._keys[parity])
+        draw(self._keys[parity])
         self._days[parity][0] = day
 
     def _begin_table(self, day: int) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from collector.catalogue.layout import Facts, Layout, Line, always
 from collector.count.filter import WORD_BITS, DaySlot, SharedMemory
 from collector.event import Event
+from collector.secret import wipe_stack
 
 VISITOR, NETWORK, FIRST = 1, 2, 4
 BITS_PER_LINE = 3
@@ -85,8 +86,11 @@ class Marks:
 
     def forget(self) -> None:
         """Drop what was derived from keys that are gone. Called twice a minute."""
-        for day in [day for day in self._days if self._memory.slot(day) is None]:
+        dead = [day for day in self._days if self._memory.slot(day) is None]
+        for day in dead:
             del self._days[day]
+        if dead:
+            wipe_stack()
 
     def of(self, event: Event, seeds: Seeds, slot: DaySlot) -> int:
         """The marks of an event, three bits per line of its kind's layout; from now on none of them is new.
