@@ -35,6 +35,8 @@ from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.client import OPERATOR_TOKEN, token_of
+from collector.tools.routes import MANY, as_toml, read_pages, routes_of, told_of
+from collector.tools.sitemap import addresses_in
 from collector.tools.table import render, render_reports
 from collector.worker import rehearse
 
@@ -179,6 +181,41 @@ def create_token(name: str, **flags: str | None) -> None:
     data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     click.echo(Tokens(data, None).create(name))
     click.echo("Keep it: it is not shown again. Send it as  Authorization: Bearer TOKEN", err=True)
+
+
+@collector.command("routes", short_help="Make a site's routes from its sitemap.")
+@click.option("--sitemap", "source", required=True, metavar="FILE|URL", help="The site's sitemap, or an index of some.")
+@click.option("--host", "wanted", multiple=True, metavar="HOST", help="A host of the site. Default: the most frequent.")
+@click.option(
+    "--many",
+    type=click.IntRange(1, 1000),
+    default=MANY,
+    show_default=True,
+    help="More pages or folders than this side by side become one pattern.",
+)
+@plainly
+def routes_command(source: str, wanted: tuple[str, ...], many: int) -> None:
+    """Print the `routes` of a [[site]], made from the site's own sitemap (XML, gzip, an index). Needs no server.
+
+    \b
+    collector routes --sitemap https://www.example.org/sitemap.xml
+    routes = [
+      "/",
+      "/about",
+      "/blog/*",
+    ]
+
+    Every page of the sitemap is then counted under its own path; any other path is counted as (other). Look at what is
+    printed before you take it over, for a pattern vouches for more than the pages there are.
+    """  # noqa: D301 - click's sign for lines that stay as they are
+    listed = read_pages(addresses_in(source))
+    hosts = listed.hosts(wanted)
+    routes = routes_of((path for host in sorted(hosts) for path in listed.paths.get(host, ())), many)
+    if not routes:
+        raise Misconfigured(f"{source}: lists no page of {' or '.join(sorted(hosts)) or 'any host'}")
+    click.echo(as_toml(routes))
+    for line in told_of(listed, hosts, routes):
+        click.echo(line, err=True)
 
 
 @collector.command("replay", short_help="Send recorded page hits again.")

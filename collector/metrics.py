@@ -76,14 +76,11 @@ class Metrics:
         )
         self._count_loading(registry)
         self._epoch = _gauge(registry, "collector_epoch", "The life of the keys and filters that runs now")
-        fill = Gauge(
-            "collector_filter_fill_ratio",
-            "Used share of a day's filter",
-            ["day"],
-            registry=registry,
-            multiprocess_mode="mostrecent",
+        fill = _gauge(registry, "collector_filter_fill_ratio", "Used share of a day's filter", "day")
+        error = _gauge(
+            registry, "collector_filter_error_ratio", "Share of callers new to a cell that a look-up misses", "day"
         )
-        self._fill = {day: fill.labels(day) for day in FILTER_DAYS}
+        self._filters = {day: (fill.labels(day), error.labels(day)) for day in FILTER_DAYS}
 
     def _count_loading(self, registry: CollectorRegistry) -> None:
         self._loaded = Counter("collector_events_loaded", "Events verified in the database", registry=registry)
@@ -183,9 +180,11 @@ class Metrics:
         """Say which epoch runs."""
         self._epoch.set(number)
 
-    def filter_fill(self, day: str, ratio: float) -> None:
-        """Say how full the filter of a day (one of FILTER_DAYS) is, between 0 and 1."""
-        self._fill[day].set(ratio)
+    def filter(self, day: str, *, fill: float, error: float) -> None:
+        """Say how full the filter of a day (one of FILTER_DAYS) is, and how often it errs, between 0 and 1."""
+        of_fill, of_error = self._filters[day]
+        of_fill.set(fill)
+        of_error.set(error)
 
     def series(self) -> list[Series]:
         """Every metric there is, for the ledger."""
@@ -253,8 +252,8 @@ class _AllProcesses:
         return iter(({metric.name: metric for metric in self._own.collect()} | together).values())
 
 
-def _gauge(registry: CollectorRegistry, name: str, tells: str) -> Gauge:
-    return Gauge(name, tells, registry=registry, multiprocess_mode="mostrecent")
+def _gauge(registry: CollectorRegistry, name: str, tells: str, *labels: str) -> Gauge:
+    return Gauge(name, tells, labels, registry=registry, multiprocess_mode="mostrecent")
 
 
 class LoaderMetrics(Protocol):

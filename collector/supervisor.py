@@ -14,6 +14,7 @@ import signal
 from collections.abc import Callable, Iterable
 
 from collector.clock import Clock
+from collector.count.filter import DAY_S
 from collector.data_folder import hold
 from collector.errors import Misconfigured
 from collector.log import log, loop_exception_handler, place_of
@@ -186,9 +187,18 @@ class Supervisor:
     # --- what goes on meanwhile ---------------------------------------------------------------------------------------
 
     async def _tend(self) -> None:
+        """Have keys made and destroyed in time, and say of a day once that its filter is over capacity."""
+        told: set[int] = set()
         while not self._stopping.is_set():
             await self._pause(TEND_EVERY_S)
-            self._held.memory.tend(self._clock.now())
+            now_s = self._clock.now()
+            today = int(now_s) // DAY_S
+            for day in {today - 1, today} - told:
+                slot = self._held.memory.slot(day)
+                if slot and slot.is_over_capacity():
+                    log.warning("the filter is over capacity: visitors err low", error=round(slot.error_ratio(), 4))
+                    told.add(day)
+            self._held.memory.tend(now_s)
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until told to stop."""

@@ -12,10 +12,12 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
 from collector.clock import Clock
+from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.disk import DISK
@@ -51,6 +53,13 @@ OLD_DAYS = 365  # networks move: a country database is worth replacing once a ye
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
+class _Counting(NamedTuple):
+    """What a worker counts with."""
+
+    caps: Caps
+    marks: Marks
+
+
 async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     """An ingest worker: the public port, reduction, marks, and its own directory of the spool.
 
@@ -66,7 +75,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     metrics = Metrics(declarations.kinds, Code)
     if not metrics.told:
         log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
-    marks = Marks(declarations.layouts, memory)
+    counting = _Counting(Caps(declarations.layouts, declarations.cap, memory), Marks(declarations.layouts, memory))
     judge = _judge(settings, declarations)
     open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
     to_read = open_book.routes() | Seeing(judge, declarations, settings.registry, clock).routes()
@@ -81,7 +90,9 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
         metrics.epoch(memory.epoch)
         spool = _spool(settings, inherited, declarations, memory, metrics)
         tally = Tally(metrics)
-        receiver = Receiver(judge=judge, marks=marks, spool=spool, clock=clock, tally=tally)
+        receiver = Receiver(
+            judge=judge, caps=counting.caps, marks=counting.marks, spool=spool, clock=clock, tally=tally
+        )
         door = Door(
             receiver,
             settings.registry,
@@ -91,7 +102,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             to_read=to_read,
         )
         await door.open(inherited.listener())
-        upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
+        upkeep = asyncio.create_task(_keep_up(counting, memory, metrics, clock))
         log.info("accepting events", worker=inherited.worker)
         await stop.wait()
         upkeep.cancel()
@@ -149,15 +160,16 @@ def region_of(settings: Settings) -> Region:
     return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
 
 
-async def _keep_up(marks: Marks, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
+async def _keep_up(counting: _Counting, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
     """Let go of what belongs to a dead key, and show how full the filters are."""
     while True:
         now_s = clock.now()
-        marks.forget()
+        counting.caps.forget()
+        counting.marks.forget()
         today = int(now_s) // DAY_S
         for name, day in (("today", today), ("yesterday", today - 1)):
             slot = memory.slot(day)
-            metrics.filter_fill(name, slot.fill_ratio() if slot else 0.0)
+            metrics.filter(name, fill=slot.fill_ratio() if slot else 0.0, error=slot.error_ratio() if slot else 0.0)
         await asyncio.sleep(UPKEEP_EVERY_S)
 
 

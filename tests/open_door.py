@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from collector.catalogue.kinds import Kinds
+from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.door.caller import Callers
@@ -77,7 +78,14 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
     callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
     judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
     spool = new_writer(data / "spool")
-    receiver = Receiver(judge=judge, marks=Marks(DECLARATIONS.layouts, memory), spool=spool, clock=clock, tally=tally)
+    receiver = Receiver(
+        judge=judge,
+        caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
+        marks=Marks(DECLARATIONS.layouts, memory),
+        spool=spool,
+        clock=clock,
+        tally=tally,
+    )
     book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), operator or Operator(), clock)
     to_read = book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes()
     door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read)

@@ -37,6 +37,7 @@ class Stack:
     config   text of the configuration; None for the built-in example
     workers  how many, None: as the configuration says, and where the ports are, too
     environ  more environment, e.g. {"COLLECTOR_SEGMENT_S": "10"}
+    code     folder of the checkout that runs; program: what of it serves
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Stack:
         config: str | None = None,
         workers: int | None = 1,
         environ: Mapping[str, str] | None = None,
+        code: Path = ROOT,
+        program: str = "collector",
     ) -> None:
         self.data = self.data_in(folder)
         self.log_file = folder / "collector.log"
@@ -61,6 +64,8 @@ class Stack:
             **(environ or {}),
         }
         self._workers = workers
+        self._code = code
+        self._program = program
         self.public = self.analyst = "127.0.0.1:0"
         self.start()
 
@@ -96,8 +101,8 @@ class Stack:
         options += ["--config", str(self._config)] if self._config else []
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "collector", "serve", *options],
-                cwd=ROOT,
+                [sys.executable, "-m", self._program, "serve", *options],
+                cwd=self._code,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -165,6 +165,7 @@ async def test_the_catalogue_tells_every_report_and_what_its_words_mean(port: Po
     assert response.content_type == "application/json"
     told = orjson.loads(await response.read())
     assert told["threshold"] == 10
+    assert (told["visitors"]["capacity"], told["visitors"]["error_at_capacity"]) == (22_000_000, 0.003)
     reports = {report.pop("name"): report for report in told["reports"]}
     assert reports.keys() == read_declarations().reports.keys()
     assert reports["bounces"] == {

@@ -65,6 +65,8 @@ BROKEN_REPORTS = [
     (REPORTS, "[report.goals]", "[report.aims]", "aims: is not locked yet"),
     (REPORTS, 'by = ["language"]', "by = []", "language: no report uses it"),
     (REPORTS, 'by = ["language"]', 'by = ["mood"]', "mood is not in buckets.toml"),
+    (BUCKETS, "cap = 5000", "cap = 0", "cap must be a whole number"),
+    (BUCKETS, "cap = 5000", "", "cap must be a whole number"),
     (BUCKETS, '"aarch64", ', "", "arch: its values are not those of buckets.toml"),
     (BUCKETS, '"dwme"]', '"dwme", "dwe"]', "first: its values are not those of buckets.toml"),
     (BUCKETS, "'^[a-z0-9._-]{1,40}$'", "'^[a-z0-9._-]{1,50}$'", "utm_source: its pattern is not that of buckets.toml"),

@@ -10,9 +10,21 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from collector.catalogue.declarations import read_declarations
 from collector.count.cells import Cells
-from collector.count.filter import DAY_S, KEY_DIES_AFTER_S, WORD_BITS, DaySlot, SharedMemory
+from collector.count.filter import (
+    CAPACITY,
+    DAY_S,
+    FILL_AT_CAPACITY,
+    KEY_DIES_AFTER_S,
+    MAX_ERROR,
+    WORD_BITS,
+    WORDS,
+    DaySlot,
+    SharedMemory,
+)
 from collector.count.marks import FIRST, NETWORK, VISITOR, Marks, Seeds, is_new
 from collector.event import Event, Fact
 from tests.meeting import CALLERS, SHARED_BYTES, found_by, meet
@@ -137,15 +149,14 @@ def test_a_worker_never_gets_a_segment_number_twice_in_an_epoch() -> None:
 
 
 def test_a_mark_errs_low_and_in_at_most_three_of_a_thousand_cases_at_capacity() -> None:
-    """Capacity is 24 bits a token; one word in 64 is filled as it would be then, by the code that fills it."""
-    _, memory = new_marks()
-    words = memory_slot(memory, DAY).words
+    """One word in 64 is filled as it would be then, by the code that fills it, and its error is what is shown."""
+    words = memory_slot(new_marks()[1], DAY).words
     draw = random.Random(1)
 
     def total() -> int:  # a sum whose token falls into the part that is filled
         return (draw.getrandbits(WORD_BITS - 6) << 24 | draw.getrandbits(24)) << 80
 
-    for _ in range(len(words) // 64 * 64 // 24):
+    for _ in range(CAPACITY // 64):
         is_new(total(), words)
     before = words[: len(words) // 64].tolist()
     trials = 50_000
@@ -155,7 +166,21 @@ def test_a_mark_errs_low_and_in_at_most_three_of_a_thousand_cases_at_capacity() 
         wrong += not is_new(probe, words)
         at = probe >> 104
         words[at] = before[at]
-    assert 0 < wrong / trials < 0.003
+    assert 0 < wrong / trials < MAX_ERROR
+    shown = DaySlot(DAY, memoryview(b""), words[: len(words) // 64])
+    assert wrong / trials == pytest.approx(shown.error_ratio(), rel=0.3)
+    assert shown.fill_ratio() == pytest.approx(FILL_AT_CAPACITY, rel=0.04)
+
+
+def test_a_filter_is_over_capacity_when_more_tokens_than_declared_were_met() -> None:
+    slot, draw = memory_slot(new_marks()[1], DAY), random.Random(3)
+    sampled = range(0, WORDS, WORDS // 4096)
+    for tokens in (0.9, 0.2):  # of those at capacity
+        assert not slot.is_over_capacity()
+        for _ in range(int(tokens * CAPACITY / WORDS * len(sampled))):
+            is_new((draw.choice(sampled) << 24 | draw.getrandbits(24)) << 80, slot.words)
+    assert slot.is_over_capacity()
+    assert slot.error_ratio() < MAX_ERROR
 
 
 def test_marks_add_up_to_the_distinct_callers_of_every_cell() -> None:

@@ -72,7 +72,8 @@ def test_every_number_is_there_before_anything_happened(stack: Stack) -> None:
     for name in ("spool_segments", "frozen_batches", "events_loaded_total", "batches_verified_total"):
         assert numbers[f"collector_{name}"] == 0
     assert numbers['collector_events_accepted_total{kind="feature_use"}'] == 0
-    assert numbers['collector_filter_fill_ratio{day="yesterday"}'] == 0
+    for name in ("fill", "error"):
+        assert numbers[f'collector_filter_{name}_ratio{{day="yesterday"}}'] == 0
     lines = stack.analyst_request("/metrics").body.decode().splitlines()
     names = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
     assert len(names) == len(set(names))

@@ -17,6 +17,7 @@ import orjson
 import pytest
 
 from tests import wire
+from tests.copying import copied_code, edit
 from tests.stack import Stack, eventually, is_alive
 from tests.tiny_mmdb import database
 
@@ -227,6 +228,19 @@ def test_while_no_new_worker_can_run_the_old_one_stays_and_no_signal_ends_anythi
     eventually(lambda: stack.said("event=reloaded") == 1, "the first reload is complete", 30)
     assert not is_alive(old)
     assert 'status="signal 1"' not in stack.log_text
+
+
+def test_a_version_that_lays_the_memory_out_in_another_way_does_not_take_over(
+    start_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    code = copied_code(tmp_path / "copy")
+    stack = start_stack(code=code)
+    children = stack.children()
+    edit(code / "collector" / "count" / "filter.py", 'FORM = "COLMEM', 'FORM = "OTHERM')
+    stack.hang_up()
+    eventually(lambda: stack.said("cannot take over from the one that runs") == 1, "the reload is refused", 30)
+    assert stack.children() == children
+    assert stack.post(HIT).status in GOOD
 
 
 def test_a_child_that_dies_and_an_order_to_stop_during_a_reload_are_heard(stack: Stack) -> None:

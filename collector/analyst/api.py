@@ -23,9 +23,15 @@ from collector.analyst.blocking import ANSWER_PATIENCE_S, Bounded, RunBlocking
 from collector.analyst.table import to_csv
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations
+from collector.count.filter import CAPACITY, MAX_ERROR
 from collector.metrics import CONTENT_TYPE
 from collector.stats.answer import Answer, Answers
 from collector.stats.question import BadQuestion, NoSuchReport
+
+VISITORS = (
+    "Callers new to a cell on a day of a node, as a filter in memory tells them apart. It errs low: beyond `capacity`"
+    " marks a day, each of a caller or network in a cell, more than `error_at_capacity` of the new ones may be missed."
+)
 
 
 class Api:
@@ -92,6 +98,7 @@ def catalogue(declarations: Declarations) -> dict[str, Any]:
     dimensions = declarations.dimensions
     return {
         "threshold": declarations.threshold,
+        "visitors": {"tells": VISITORS, "capacity": CAPACITY, "error_at_capacity": MAX_ERROR},
         "reports": [
             {
                 "name": report.name,

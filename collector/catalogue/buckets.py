@@ -24,6 +24,11 @@ class Dimension:
     pattern: re.Pattern[str] | None
 
     @property
+    def is_open(self) -> bool:
+        """Whether anybody can make up values for it, so that their number is capped (count/caps.py)."""
+        return self.pattern is not None
+
+    @property
     def is_theirs(self) -> bool:
         """Whether it describes the caller: such values are only named where a crowd stands behind them."""
         return self.whose == "theirs"
@@ -31,9 +36,17 @@ class Dimension:
 
 def read_dimensions(text: dict[str, Any]) -> dict[str, Dimension]:
     """The dimensions of a parsed buckets.toml; raises Misconfigured where class, meaning or vocabulary is wrong."""
-    if unknown := text.keys() - {"reserved", "dimension"}:
+    if unknown := text.keys() - {"reserved", "cap", "dimension"}:
         raise Misconfigured(f"buckets.toml: unknown key {min(unknown)}")
     return {name: _dimension(name, entry) for name, entry in text["dimension"].items()}
+
+
+def read_cap(text: dict[str, Any]) -> int:
+    """How many values of an open dimension a property may name on one day; raises Misconfigured."""
+    cap = text.get("cap")
+    if not isinstance(cap, int) or isinstance(cap, bool) or cap < 1:
+        raise Misconfigured("buckets.toml: cap must be a whole number from 1 on")
+    return cap
 
 
 def _dimension(name: str, entry: dict[str, Any]) -> Dimension:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from collector.catalogue.buckets import Dimension, read_dimensions
+from collector.catalogue.buckets import Dimension, read_cap, read_dimensions
 from collector.catalogue.layout import Layout, layouts_of
 from collector.catalogue.reports import Report, read_reports
 from collector.errors import Misconfigured
@@ -26,10 +26,12 @@ _PACKAGE = Path(__file__).parent.parent
 class Declarations:
     """Everything declared in schemas/.
 
+    cap     values of an open dimension that a property may name on one UTC day
     digest  16 hex digits over reports and vocabularies: marks have a meaning only under the digest they were made with
     """
 
     threshold: int
+    cap: int
     reports: dict[str, Report]
     dimensions: dict[str, Dimension]
     kinds: dict[str, dict[str, Any]]
@@ -52,12 +54,14 @@ def read_declarations(folder: Path | None = None) -> Declarations:
     reports_text = (folder / "reports.toml").read_bytes()
     kinds = {path.stem: orjson.loads(path.read_bytes()) for path in sorted((folder / "events").glob("*.json"))}
     try:
-        dimensions = read_dimensions(tomllib.loads(buckets_text.decode()))
+        buckets = tomllib.loads(buckets_text.decode())
+        dimensions, cap = read_dimensions(buckets), read_cap(buckets)
         threshold, reports = read_reports(tomllib.loads(reports_text.decode()), dimensions)
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise Misconfigured(f"the declarations cannot be read: {error}") from error
     return Declarations(
         threshold=threshold,
+        cap=cap,
         reports=reports,
         dimensions=dimensions,
         kinds=kinds,

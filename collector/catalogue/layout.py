@@ -44,6 +44,7 @@ class Line:
 class Layout:
     """What of a kind is kept as far as the spool: `facts` names it in order, `roles` says what each fact is.
 
+    open_facts    place and dimension of each fact that anybody can make up values for (count/caps.py)
     of_sender     the lines that every event enters by what its sender is (country, platform, language): by nothing else
     sender_facts  picks what these read, which hardly changes from one event of a sender to the next; None where they
                   are fewer than two
@@ -53,6 +54,7 @@ class Layout:
     facts: tuple[str, ...]
     roles: tuple[Role, ...]
     lines: tuple[Line, ...]
+    open_facts: tuple[tuple[int, str], ...]
     of_sender: tuple[Line, ...]
     sender_facts: Callable[[Facts], Facts] | None
 
@@ -103,9 +105,14 @@ def _layout(kind: str, reports: dict[str, Report], fields: dict[str, Any], dimen
         facts=tuple(names),
         roles=tuple(names.values()),
         lines=tuple(lines),
+        open_facts=tuple((place, name) for name, place in position.items() if _is_open(name, dimensions)),
         of_sender=of_sender,
         sender_facts=itemgetter(*read) if len(of_sender) > 1 and len(read) > 1 else None,
     )
+
+
+def _is_open(name: str, dimensions: dict[str, Dimension]) -> bool:
+    return name in dimensions and dimensions[name].is_open
 
 
 def names_read(report: Report, kind: str) -> list[str]:

@@ -2,17 +2,20 @@
 
 It lies in a memfd that only the supervisor creates and its children inherit: nothing of it has a name in any file
 system, it is left out of core dumps, and it is gone with the last process. Two slots by day parity hold a key and a
-filter each; a slot is replaced as a whole, so a key never outlives its filter.
+filter each; a slot is replaced as a whole, so a key never outlives its filter. Four tables by day modulo 4 hold how
+many open values each property has named on a day (caps.py): those of two days ago are wanted for late events.
 
-    0      "COLMEM01" | epoch u64 | next segment number of worker 0..63, u64 each
+    0      form "COLMEM02" | epoch u64 | next segment number of worker 0..63, u64 each
     4096   slot 0: day u64 (0 = none) | key, 32 bytes
     8192   slot 1: the same
-    12288  filter of slot 0, WORDS x u64
+    12288  days of tables 0..3, u64 each (0 = none)
+    16384  tables 0..3, each COUNTS x (number of a property's dimension u64, count u64)
+    ...    filter of slot 0, WORDS x u64
     ...    filter of slot 1
 
-The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At capacity, 24 bits a
-token, a look-up errs in 0.18 % of cases (measured; four scattered probes at 12 bits: 0.6 %, and slower). An error makes
-counts of visitors and networks low, never high. A caller is marked under a claim on its network, so that two processes
+The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At CAPACITY a look-up errs
+in 0.18 % of cases (four scattered probes at 12 bits a token: 0.6 %, and slower). An error makes counts of visitors and
+networks low, never high. A caller is marked under a claim on its network, so that two processes
 that meet it at once find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new
 twice). Two networks that write one word within the same ~100 ns can still lose a token, which then counts once more.
 """
@@ -24,20 +27,34 @@ import os
 from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_UN, lockf
 from hashlib import blake2b
-from pathlib import Path
+from math import exp
+from statistics import fmean
+
+from collector.secret import draw, keep_in_ram
 
 WORD_BITS = 23
-WORDS = 1 << WORD_BITS  # 64 MiB a day: room for 22 million tokens, some 25 to a visitor
+WORDS = 1 << WORD_BITS  # 64 MiB a day
+# Tokens a day, some 25 to a visitor, up to which a look-up errs in at most MAX_ERROR of cases: 23 bits a token, 0.174 %
+# as computed, 0.18 % as measured (tests/test_marks.py, by filling a part of the filter with the code that fills it).
+CAPACITY = 22_000_000
+MAX_ERROR = 0.003
+FILL_AT_CAPACITY = 1 - exp(-CAPACITY / WORDS * (1 - (63 / 64) ** 4))  # 0.148: a token's four bits may coincide
 KEY_BYTES = 32
 MAX_WORKERS = 64
-CLAIMS = 4096  # bytes that stand for networks while they are marked
+CLAIMS = 4096  # bytes that stand for networks while they are marked, and for days while their table is written
+COUNTS = 1 << 16  # 1 MiB a day: 10,000 sites with five open dimensions each are 50,000
 DAY_S = 86_400
 KEY_DIES_AFTER_S = 59 * 60  # past the end of its UTC day; privacy.md B3 allows one hour
 
-_MAGIC = b"COLMEM01"
+FORM = "COLMEM02"
 _PAGE = 4096
+_TABLES = 4
+_TABLE_BYTES = COUNTS * 16
 _FILTER_BYTES = WORDS * 8
-_SIZE = 3 * _PAGE + 2 * _FILTER_BYTES
+_FIRST_TABLE = 4 * _PAGE
+_FIRST_FILTER = _FIRST_TABLE + _TABLES * _TABLE_BYTES
+_SIZE = _FIRST_FILTER + 2 * _FILTER_BYTES
+_LATE_DAYS = 2  # reduce/moment.py believes an event to be 48 hours old
 _SAMPLE = 4096
 _POPULATE_READ, _POPULATE_WRITE = 22, 23  # madvise(2); not named by Python
 
@@ -58,8 +75,18 @@ class DaySlot:
 
     def fill_ratio(self) -> float:
         """Share of bits set, from an even sample of words."""
-        words = self.words[:: WORDS // _SAMPLE]
-        return sum(word.bit_count() for word in words) / (len(words) * 64)
+        return fmean(self._sample())
+
+    def error_ratio(self) -> float:
+        """Share of tokens never met that a look-up takes for known: all four bits of a word happen to be set."""
+        return fmean(share**4 for share in self._sample())
+
+    def is_over_capacity(self) -> bool:
+        """Whether more than CAPACITY tokens were met, as far as the bits they set can tell."""
+        return self.fill_ratio() > FILL_AT_CAPACITY
+
+    def _sample(self) -> list[float]:
+        return [word.bit_count() / 64 for word in self.words[:: len(self.words) // _SAMPLE]]
 
 
 class SharedMemory:
@@ -71,13 +98,15 @@ class SharedMemory:
         self._map.madvise(mmap.MADV_DONTDUMP)
         self._populate(_POPULATE_READ, 0, _SIZE)
         view = memoryview(self._map)
-        if view[:8] != _MAGIC:
+        if view[:8] != FORM.encode():
             raise ValueError("not the memory of an epoch")
         self._head = view[8:_PAGE].cast("Q")
         self._days = tuple(view[_PAGE * (1 + i) : _PAGE * (1 + i) + 8].cast("Q") for i in (0, 1))
         self._keys = tuple(view[_PAGE * (1 + i) + 8 : _PAGE * (1 + i) + 8 + KEY_BYTES] for i in (0, 1))
-        start = 3 * _PAGE
-        self._words = tuple(view[start + i * _FILTER_BYTES : start + (i + 1) * _FILTER_BYTES].cast("Q") for i in (0, 1))
+        self._table_days = view[3 * _PAGE : 3 * _PAGE + _TABLES * 8].cast("Q")
+        self._tables = tuple(view[at : at + _TABLE_BYTES].cast("Q") for at in map(_table_at, range(_TABLES)))
+        self._words = tuple(view[at : at + _FILTER_BYTES].cast("Q") for at in map(_filter_at, (0, 1)))
+        keep_in_ram(view[_PAGE : 3 * _PAGE])
         self._slots: list[DaySlot | None] = [None, None]
 
     @classmethod
@@ -85,7 +114,7 @@ class SharedMemory:
         """Make the memory of a new epoch; call `tend` before the first event."""
         fd = os.memfd_create("collector-epoch")
         os.ftruncate(fd, _SIZE)
-        os.pwrite(fd, _MAGIC + epoch.to_bytes(8, "little"), 0)
+        os.pwrite(fd, FORM.encode() + epoch.to_bytes(8, "little"), 0)
         return cls(fd)
 
     @property
@@ -102,6 +131,8 @@ class SharedMemory:
 
     def claim(self, network: int) -> None:
         """Wait until no other process marks callers of this network, and keep others out until `release` (0.4 us each).
+
+        A day is claimed in the same way while its table of counts is written; nobody claims both at once.
 
         A lock of the kernel on one of many bytes: callers of different networks hardly ever meet, and the lock of a
         killed process ends with it.
@@ -123,9 +154,23 @@ class SharedMemory:
             slot = self._slots[parity] = DaySlot(day, self._keys[parity], self._words[parity])
         return slot
 
+    def living_slot(self, day: int) -> DaySlot | None:
+        """The slot of a day or, once its key is dead, the first later day's that has one: for late events."""
+        for later in range(day, day + _LATE_DAYS + 1):
+            if slot := self.slot(later):
+                return slot
+        return None
+
+    def counts(self, day: int) -> memoryview | None:
+        """The table of a day, pairs of u64 (caps.py): of tomorrow, today and the two days before; else None."""
+        place = day % _TABLES
+        return self._tables[place] if self._table_days[place] == day else None
+
     def tend(self, now_s: float) -> None:
         """Have today's key, and an hour into the day tomorrow's in the place of yesterday's. Supervisor only."""
         day, second = divmod(int(now_s), DAY_S)
+        for late in range(1, _LATE_DAYS + 1):
+            self._begin_table(day - late)
         self._open(day)
         if second >= KEY_DIES_AFTER_S:
             self._open(day + 1)
@@ -136,13 +181,32 @@ class SharedMemory:
             return
         self._days[parity][0] = 0
         self._keys[parity][:] = bytes(KEY_BYTES)
-        self._map.madvise(mmap.MADV_REMOVE, 3 * _PAGE + parity * _FILTER_BYTES, _FILTER_BYTES)
-        self._populate(_POPULATE_WRITE, 3 * _PAGE + parity * _FILTER_BYTES, _FILTER_BYTES)
-        with Path("/dev/urandom").open("rb", buffering=0) as random:
-            random.readinto(self._keys[parity])
+        self._empty(_filter_at(parity), _FILTER_BYTES)
+        self._begin_table(day)
+        draw(self._keys[parity])
         self._days[parity][0] = day
+
+    def _begin_table(self, day: int) -> None:
+        place = day % _TABLES
+        if self._table_days[place] == day:
+            return
+        self._table_days[place] = 0
+        self._empty(_table_at(place), _TABLE_BYTES)
+        self._table_days[place] = day
+
+    def _empty(self, start: int, length: int) -> None:
+        self._map.madvise(mmap.MADV_REMOVE, start, length)
+        self._populate(_POPULATE_WRITE, start, length)
 
     def _populate(self, advice: int, start: int, length: int) -> None:
         """Take the pages now: not one by one while requests wait, nor in mid-day when memory may be short."""
         with suppress(OSError):  # before Linux 5.14: they come one by one
             self._map.madvise(advice, start, length)
+
+
+def _table_at(place: int) -> int:
+    return _FIRST_TABLE + place * _TABLE_BYTES
+
+
+def _filter_at(parity: int) -> int:
+    return _FIRST_FILTER + parity * _FILTER_BYTES

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from collector.catalogue.layout import Facts, Layout, Line, always
 from collector.count.filter import WORD_BITS, DaySlot, SharedMemory
 from collector.event import Event
+from collector.secret import wipe_stack
 
 VISITOR, NETWORK, FIRST = 1, 2, 4
 BITS_PER_LINE = 3
@@ -85,8 +86,11 @@ class Marks:
 
     def forget(self) -> None:
         """Drop what was derived from keys that are gone. Called twice a minute."""
-        for day in [day for day in self._days if self._memory.slot(day) is None]:
+        dead = [day for day in self._days if self._memory.slot(day) is None]
+        for day in dead:
             del self._days[day]
+        if dead:
+            wipe_stack()
 
     def of(self, event: Event, seeds: Seeds, slot: DaySlot) -> int:
         """The marks of an event, three bits per line of its kind's layout; from now on none of them is new.
@@ -166,6 +170,13 @@ def _day_line(index: int, line: Line, property_id: str, slot: DaySlot) -> _DayLi
     touches = None if line.touches is always else line.touches
     whole = _Cells(report.name, property_id, slot)[()] if report.by else None
     return touches, line.values, cells, report.visitors, index * BITS_PER_LINE, whole
+
+
+def is_known(total: int, words: memoryview) -> bool:
+    """Whether a token is in the filter."""
+    token = total >> _SHIFT & _TOKEN
+    bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
+    return bool(words[token >> 24] & bits == bits)
 
 
 def is_new(total: int, words: memoryview) -> bool:

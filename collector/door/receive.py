@@ -1,4 +1,4 @@
-"""The story of a request: read, parse, validate, reduce, mark, append, answer.
+"""The story of a request: read, parse, validate, reduce, cap, mark, append, answer.
 
 Every event is either accepted (durable before the answer), refused with a closed code, or not counted for a named
 reason; the counters of these three add up to what was received. A refused event never costs its neighbours.
@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from collector.clock import Clock
+from collector.count.caps import Caps
 from collector.count.marks import Marks
 from collector.door.answers import COUNTED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
 from collector.door.body import body_bytes, read_body
@@ -33,12 +34,14 @@ class Receiver:
         self,
         *,
         judge: Judge,
+        caps: Caps,
         marks: Marks,
         spool: SpoolWriter,
         clock: Clock,
         tally: Tally,
     ) -> None:
         self._judge = judge
+        self._caps = caps
         self._marks = marks
         self._spool = spool
         self._clock = clock
@@ -99,10 +102,11 @@ class Receiver:
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
 
     def _event(self, value: object, caller: Caller, sender: Sender | None, now_s: float) -> Marked | None:
-        """Judge and mark one event; None if it is not to be counted. Raises Refused."""
+        """Judge, cap and mark one event; None if it is not to be counted. Raises Refused."""
         judged = self._judge.event(value, caller, sender, now_s)
         if isinstance(judged, str):
             self._tally.not_counted(judged, 1)
             return None
-        slot = self._marks.slot(judged.hour)
-        return judged, self._marks.of(judged, sender.seeds(slot), slot) if slot and sender else 0
+        event = self._caps.capped(judged)
+        slot = self._marks.slot(event.hour)
+        return event, self._marks.of(event, sender.seeds(slot), slot) if slot and sender else 0

@@ -15,7 +15,7 @@ from collector.clock import Clock
 from collector.count.filter import SharedMemory
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
-from collector.processes.inherited import Inherited
+from collector.processes.inherited import NONE, Inherited
 from collector.settings import Address, Settings
 
 BACKLOG = 2048
@@ -35,14 +35,17 @@ class Held:
     alive_write_fd: int
 
     def share(self, role: str, worker: int) -> Inherited:
-        """What a child of that role is handed. Never the pipe's write end: it must close with the supervisor."""
+        """What a child of that role is handed. Never the pipe's write end: it must close with the supervisor.
+
+        Nor does the warehouse get the epoch's memory: it has no use for a key.
+        """
         return Inherited(
             worker=worker,
             node=self.node,
             epoch=self.memory.epoch,
             settings_fd=self.settings_fd,
             listener_fd=(self.public if role == "worker" else self.analyst).fileno(),
-            memory_fd=self.memory.fd,
+            memory_fd=self.memory.fd if role == "worker" else NONE,
             alive_fd=self.alive_read_fd,
             lock_fd=self.folder.lock_fd,
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from collector.count.filter import SharedMemory
+from collector.count.filter import FORM, SharedMemory
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
 from collector.processes.child import Place, first_of, spawn, watched
@@ -49,7 +49,8 @@ class HandedOn:
     """What one image of the supervisor tells the next: numbers of open files, and who runs.
 
     data, public and analyst are as configured at the start; they are what the open files stand for, so they must stay
-    as they are. settings_fd holds the settings found good in the rehearsal.
+    as they are. settings_fd holds the settings found good in the rehearsal. memory_form is how the epoch's memory is
+    laid out: a version that does it in another way cannot go on in it.
     """
 
     node: str
@@ -63,6 +64,7 @@ class HandedOn:
     alive_read_fd: int
     alive_write_fd: int
     settings_fd: int
+    memory_form: str
     children: tuple[KnownChild, ...] = ()
 
     @classmethod
@@ -70,11 +72,14 @@ class HandedOn:
         """Read what to_fd wrote; raises Misconfigured if another version wrote it in another way."""
         try:
             known: dict[str, Any] = orjson.loads(content_of(fd))
-            return cls(**known | {"children": tuple(KnownChild(**child) for child in known["children"])})
+            handed = cls(**known | {"children": tuple(KnownChild(**child) for child in known["children"])})
+            if handed.memory_form != FORM:
+                raise ValueError("another form")  # noqa: TRY301 - whatever is wrong here means the same
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise Misconfigured("this version cannot take over from the one that runs: restart it") from error
         finally:
             os.close(fd)
+        return handed
 
     def to_fd(self) -> int:
         """The number of a file of memory that says all of it."""
@@ -141,6 +146,7 @@ async def rehearse(held: Held, settings: Settings, stopping: asyncio.Event) -> H
         alive_read_fd=held.alive_read_fd,
         alive_write_fd=held.alive_write_fd,
         settings_fd=memory_file("settings"),
+        memory_form=FORM,
     )
     handed_fd, said_fd = handed.to_fd(), memory_file("said")
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -50,7 +51,7 @@ class Pages:
 
     def __init__(self, registry: Registry) -> None:
         self._hosts = {site.id: frozenset(map(canonical, site.hosts)) for site in registry.sites.values()}
-        self._routes = {site.id: _compiled(site.routes) for site in registry.sites.values()}
+        self._routes = {site.id: vouching(site.routes) for site in registry.sites.values()}
         self._memo: Memo[Page] = Memo(_REMEMBERED)
 
     def read(self, site_id: str, url: str) -> Page:
@@ -89,6 +90,11 @@ def scrubbed(path: str) -> str:
                 break
     is_cut, kept = _shortened([ID if segment == ID else segment.translate(_SPELLED) for segment in segments])
     return "/" + "/".join(kept) + ("/" if ends_open and kept and not is_cut else "")
+
+
+def vouching(routes: Iterable[str]) -> re.Pattern[str]:
+    """One pattern for all routes; no routes match nothing. A slash at the end of a path needs no vouching."""
+    return re.compile("|".join(f"(?:{_route(route)})" for route in routes) or r"(?!)")
 
 
 def _segment(raw: str) -> str:
@@ -133,11 +139,6 @@ def _shortened(segments: list[str]) -> tuple[bool, list[str]]:
         kept.append(segment)
         room -= len(encoded) + 1
     return len(segments) > MAX_SEGMENTS, kept
-
-
-def _compiled(routes: tuple[str, ...]) -> re.Pattern[str]:
-    """One pattern for all routes; no routes match nothing. A slash at the end of a path needs no vouching."""
-    return re.compile("|".join(f"(?:{_route(route)})" for route in routes) or r"(?!)")
 
 
 def _route(route: str) -> str:
