@@ -1,6 +1,6 @@
 """The memory of one epoch: day keys, filters and segment numbers, shared by every process of one machine.
 
-It lies in a memfd that only the supervisor creates and its children inherit: nothing of it has a name in any file
+It lies in a memfd that only the supervisor creates and its workers inherit: nothing of it has a name in any file
 system, it is left out of core dumps, and it is gone with the last process. Two slots by day parity hold a key and a
 filter each; a slot is replaced as a whole, so a key never outlives its filter. Four tables by day modulo 4 hold how
 many open values each property has named on a day (caps.py): those of two days ago are wanted for late events.
@@ -15,9 +15,9 @@ many open values each property has named on a day (caps.py): those of two days a
 
 The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At CAPACITY a look-up errs
 in 0.18 % of cases (four scattered probes at 12 bits a token: 0.6 %, and slower). An error makes counts of visitors and
-networks low, never high. A caller is marked under a claim on its network, so that two processes
-that meet it at once find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new
-twice). Two networks that write one word within the same ~100 ns can still lose a token, which then counts once more.
+networks low, never high. A caller is marked under a claim on its network, so that two processes that meet it at once
+find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new twice). Two networks
+that write one word within the same ~100 ns can still lose a token, which then counts once more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from collector.secret import draw, keep_in_ram
 
 WORD_BITS = 23
 WORDS = 1 << WORD_BITS  # 64 MiB a day
-# Tokens a day, some 25 to a visitor, up to which a look-up errs in at most MAX_ERROR of cases: 23 bits a token, 0.174 %
+# Tokens a day, some 25 to a visitor, up to which a look-up errs in at most MAX_ERROR of cases: 24 bits a token, 0.174 %
 # as computed, 0.18 % as measured (tests/test_marks.py, by filling a part of the filter with the code that fills it).
 CAPACITY = 22_000_000
 MAX_ERROR = 0.003

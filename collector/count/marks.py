@@ -85,12 +85,10 @@ class Marks:
         return self._memory.slot(hour // HOURS_PER_DAY)
 
     def forget(self) -> None:
-        """Drop what was derived from keys that are gone. Called twice a minute."""
-        dead = [day for day in self._days if self._memory.slot(day) is None]
-        for day in dead:
+        """Drop what was derived from keys that are gone, from the stack, too. Called twice a minute."""
+        for day in [day for day in self._days if self._memory.slot(day) is None]:
             del self._days[day]
-        if dead:
-            wipe_stack()
+        wipe_stack()
 
     def of(self, event: Event, seeds: Seeds, slot: DaySlot) -> int:
         """The marks of an event, three bits per line of its kind's layout; from now on none of them is new.
