@@ -32,6 +32,7 @@ from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.client import OPERATOR_TOKEN, token_of
+from collector.tools.prove.command import prove_command
 from collector.tools.table import render, render_reports
 from collector.worker import rehearse
 
@@ -150,6 +151,7 @@ def query(report: str, form: str, **given: Any) -> None:
 
 
 collector.add_command(quarantine)
+collector.add_command(prove_command)
 
 
 @collector.group(short_help="Make tokens for analysts.")

@@ -25,6 +25,7 @@ from collector.door.receive import Receiver
 from collector.door.server import Door
 from collector.door.tally import Tally
 from collector.errors import Code
+from collector.forgetting import Forgetting
 from collector.loader import FROZEN
 from collector.log import log, loop_exception_handler
 from collector.metrics import Metrics
@@ -68,6 +69,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     metrics = Metrics(declarations.kinds, Code)
     marks = Marks(declarations.layouts, memory)
     judging = _judging(settings, declarations)
+    forgetting = Forgetting(strict=settings.strict_memory)
     gc.collect()
     gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
     inherited.say_ready()
@@ -80,10 +82,11 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
         spool = _spool(settings, inherited, declarations, memory, metrics)
         door = _door(settings, judging, marks, spool, clock, metrics)
         await door.open(inherited.listener())
-        upkeep = asyncio.create_task(_keep_up(marks, memory, metrics, clock))
+        upkeep = [asyncio.create_task(task) for task in (_keep_up(marks, memory, metrics, clock), forgetting.run())]
         log.info("accepting events", worker=inherited.worker)
         await stop.wait()
-        upkeep.cancel()
+        for task in upkeep:
+            task.cancel()
         await door.close()
         spool.close()
 

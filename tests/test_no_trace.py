@@ -25,10 +25,10 @@ import orjson
 import pytest
 from aiohttp import web
 
+from collector.tools.wire import request, say
 from tests.canaries import ADDRESS, ADDRESS_6, ADDRESSES, PEER, Canaries
 from tests.counting import events_seen, settle
 from tests.stack import ROOT, Stack
-from tests.wire import request, say
 
 SETTINGS = 'trusted_proxies = ["127.0.0.0/8"]\nkeepalive_s = 1\n'
 CANARIES = Canaries()
