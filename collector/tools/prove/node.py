@@ -32,6 +32,7 @@ START_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 20.0
 LOADING_PATIENCE_S = 60.0
 _POLL_S = 0.05
+_BESIDE = Path(__file__).parents[3]  # where the package lies: the collector that runs is this one
 _DEBUG = {"PYTHONASYNCIODEBUG": "1", "COLLECTOR_LOG_LEVEL": "debug", "COLLECTOR_SEGMENT_S": "0.5"}
 
 
@@ -69,6 +70,7 @@ class Node:
         with self.log.open("ab") as said:
             self._process = subprocess.Popen(
                 self._command,
+                cwd=_BESIDE,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=said,

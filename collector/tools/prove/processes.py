@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.tools.prove.forms import KEY, Canaries, holds_an_address
-from collector.tools.prove.scan import Hit, Scan
+from collector.tools.prove.scan import Hit, Scan, without_zeros
 
 EPOCH_MEMORY = "/memfd:collector-epoch"
 _KEYS_AT = (4096 + 8, 8192 + 8)  # count/filter.py draws it
 _KEY_BYTES = 32
 _CHUNK = 4 << 20
-_PAGE = 4096
-_ZEROS = bytes(_PAGE)
 _OVERLAP = 1024  # more than the longest form
 _SPECIAL = ("[vvar]", "[vvar_vclock]", "[vsyscall]")
 _MOST = 1 << 30
@@ -99,7 +97,6 @@ def _search_process(pid: int, role: str, canaries: Canaries) -> Scan:
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for mapped in _mappings(pid):
             scan.items += 1
-            scan.size_bytes += mapped.end - mapped.start
             _search_mapping(scan, memory.fileno(), f"{role} {pid}: {mapped.name}", mapped, canaries)
     return scan
 
@@ -107,7 +104,9 @@ def _search_process(pid: int, role: str, canaries: Canaries) -> Scan:
 def _search_mapping(scan: Scan, memory_fd: int, place: str, mapped: Mapped, canaries: Canaries) -> None:
     for start in range(mapped.start, mapped.end, _CHUNK):
         with suppress(OSError):  # pages that went meanwhile
-            data = without_zeros(os.pread(memory_fd, min(_CHUNK + _OVERLAP, mapped.end - start), start))
+            data = os.pread(memory_fd, min(_CHUNK + _OVERLAP, mapped.end - start), start)
+            scan.size_bytes += min(_CHUNK, len(data))
+            data = without_zeros(data)
             for form, at in canaries.places(data):
                 if not form.short or holds_an_address(data, at):
                     scan.hits[Hit(place, form.what, form.how)] += 1
@@ -132,23 +131,12 @@ def _open_files(pid: int) -> Iterator[tuple[Path, str]]:
 
 
 def _chunks(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
-    """What can be read, in pieces that overlap; pages of zeros left out."""
+    """What can be read, in pieces that overlap."""
     before = b""
     for _ in range(0, min(size, _MOST), _CHUNK):
         data = read(_CHUNK)
-        yield without_zeros(before + data)
+        yield before + data
         before = data[-_OVERLAP:]
-
-
-def without_zeros(data: bytes) -> bytes:
-    """The same with one page of zeros for any number of them: most of a process's memory is that."""
-    kept, last = [], b""
-    for at in range(0, len(data), _PAGE):
-        page = data[at : at + _PAGE]
-        if page != _ZEROS or last != _ZEROS:
-            kept.append(page)
-        last = page
-    return b"".join(kept)
 
 
 def about_cores(pid: int) -> str:

@@ -40,6 +40,7 @@ from collector.tools.prove.tables import scan_tables
 
 LET_GO_S = 7.0  # after the last answer: connections idle for a second, then two seconds' rounds of strict memory
 COUNTED = ("accepted", "refused", "not_counted", "loaded", "duplicate", "quarantined")
+AFTER_RESTART = 500
 SHARES = (0.4, 0.3, 0.3)
 SHARED_FOLDERS = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - looked into, not written to
 _LARGEST = 64 << 20
@@ -51,14 +52,14 @@ Told = Callable[[str, int], None]
 class Plan:
     """What is to be done.
 
-    kills    whether processes are killed and a segment is damaged; without, everything goes its ordinary way
+    quick    without kills, damage, slow requests and a second start
     memory   whether memory is searched: what takes longest
     command  what is run instead of the collector: a mutation of it
     """
 
     requests: int
     strict: bool = False
-    kills: bool = True
+    quick: bool = False
     memory: bool = True
     command: Sequence[str] = PRODUCT
 
@@ -131,15 +132,17 @@ class _Run:
         self._share(SHARES[0], "worker")
         self._hold_warehouse()
         self._share(SHARES[2], "warehouse")
-        self._send(self._slow, "sending what is too slow")
+        if not self._plan.quick:
+            self._send(self._slow, "sending what is too slow")
         node.wait_loaded()
         self.proof.counted = {name: node.counted(name) for name in COUNTED}
         self._search_what_runs()
         node.stop()
-        self._start()
-        self._send(Requests(self._canaries.words).mixed(max(100, self._plan.requests // 20)), "sending after a restart")
-        node.wait_loaded()
-        node.stop()
+        if not self._plan.quick:
+            self._start()
+            self._send(Requests(self._canaries.words).mixed(AFTER_RESTART), "sending after a restart")
+            node.wait_loaded()
+            node.stop()
         self._search_what_is_left()
         self._check_searches()
 
@@ -165,7 +168,7 @@ class _Run:
         sending = Thread(target=self._send, args=(requests, "sending"))
         sending.start()
         try:
-            if killed and self._plan.kills:
+            if killed and not self._plan.quick:
                 self._node.kill(killed)
         finally:
             sending.join()
@@ -183,7 +186,7 @@ class _Run:
             self._keep(scan_files("spool, while events wait", spool, self._canaries))
             if not self.proof.scans[-1].size_bytes:
                 raise CannotBeDone("nothing waited in the spool")
-            if self._plan.kills:
+            if not self._plan.quick:
                 _damage(node.data / "spool")
         finally:
             for pid in held:
@@ -196,11 +199,11 @@ class _Run:
     # --- searching ----------------------------------------------------------------------------------------------------
 
     def _search_what_runs(self) -> None:
-        self._told(f"waiting {LET_GO_S:g} s for what is to be let go of", 0)
-        time.sleep(LET_GO_S)
         node, canaries = self._node, self._canaries
         processes = node.processes()
         if self._plan.memory:
+            self._told(f"waiting {LET_GO_S:g} s for what is to be let go of", 0)
+            time.sleep(LET_GO_S)
             self._told("searching memory", 0)
             self._keep(scan_memory(processes, canaries))
         self._told("searching what runs", 0)

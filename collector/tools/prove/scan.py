@@ -29,6 +29,8 @@ _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
 }
 ZSTANDARD = b"\x28\xb5\x2f\xfd"  # unpacked by the engine (tables.py): Python has no way to before 3.14
 _FAILURES = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+_PAGE = 4096
+_ZEROS = bytes(_PAGE)
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -61,7 +63,18 @@ class Scan:
         """Search some bytes, all of which are in one place."""
         self.items += 1
         self.size_bytes += len(data)
-        self.hits.update(Hit(place, form.what, form.how) for form, _ in canaries.places(data))
+        self.hits.update(Hit(place, form.what, form.how) for form, _ in canaries.places(without_zeros(data)))
+
+
+def without_zeros(data: bytes) -> bytes:
+    """The same with one page of zeros for any number of them: most of a process's memory, and of a filter, is that."""
+    kept, last = [], b""
+    for at in range(0, len(data), _PAGE):
+        page = data[at : at + _PAGE]
+        if page != _ZEROS or last != _ZEROS:
+            kept.append(page)
+        last = page
+    return b"".join(kept)
 
 
 def scan_files(name: str, folders: Iterable[Path], canaries: Canaries) -> Scan:
