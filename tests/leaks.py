@@ -29,7 +29,7 @@ from collector.door.receive import Receiver
 from collector.log import log
 from collector.processes import child
 from collector.reduce.region import Region
-from collector.warehouse.writing import Writing
+from collector.warehouse.embedded import Embedded
 
 ADDRESS = "203.0.113.77"
 DAY_S = 86_400
@@ -53,15 +53,16 @@ def after(owner: Any, name: str, also: Callable[..., None]) -> None:
 
 
 def access_log() -> None:
-    """aiohttp's own access log is on."""
+    """Aiohttp's own access log is on."""
+    begin = web.RequestHandler.__init__
 
-    def on(_: object, door: Any, *more: object) -> None:
+    def logging_begin(*given: Any, **options: Any) -> None:
         logger = logging.getLogger("access")
-        logger.addHandler(logging.StreamHandler(sys.stderr))
+        logger.handlers[:] = [logging.StreamHandler(sys.stderr)]
         logger.propagate = False
-        door._settings |= {"access_log": logger, "access_log_format": '%a "%r" "%{User-Agent}i"'}
+        begin(*given, **options | {"access_log": logger, "access_log_format": '%a "%r" "%{User-Agent}i"'})
 
-    after(server._Server, "__init__", on)
+    web.RequestHandler.__init__ = logging_begin  # type: ignore[method-assign]
 
 
 def address_column() -> None:
@@ -77,12 +78,11 @@ def sketch_column() -> None:
 
 
 def table(column: str, value: str, key: str = "address") -> None:
-    def make(_: object, writing: Any) -> None:
-        client = writing._engine.writer()
+    def make(client: Any, *_: object) -> None:
         client.command(f"CREATE TABLE IF NOT EXISTS seen ({column}) ENGINE = MergeTree ORDER BY {key}")
         client.command(f"INSERT INTO seen SELECT {value}")
 
-    after(Writing, "connect", make)
+    after(Embedded, "writer", make)
 
 
 def repr_of_a_caller() -> None:
@@ -93,7 +93,7 @@ def repr_of_a_caller() -> None:
 
 def address_in_the_spool() -> None:
     """A fact of an event is the address it came from."""
-    Region.country = lambda region, address: text_of(address)  # type: ignore[method-assign]
+    Region.country = lambda _, address: text_of(address)  # type: ignore[method-assign, assignment]
 
 
 def packed_little_endian() -> None:
@@ -139,8 +139,8 @@ def traceback_locals() -> None:
     def fail(_: object, receiver: object, request: web.BaseRequest) -> None:
         headers = dict(request.headers)
         try:
-            raise ValueError(len(headers))
-        except ValueError as error:
+            int(headers["User-Agent"])
+        except (LookupError, ValueError) as error:
             told = traceback.TracebackException.from_exception(error, capture_locals=True)
             sys.stderr.write("".join(told.format()))
 

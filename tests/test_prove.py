@@ -14,23 +14,25 @@ from tests.leaks import command
 QUICK = 200
 
 
-def proof(folder: Path, leak: str | None = None, **more: bool) -> Proof:
-    """A quick proof, of the collector with this leak."""
-    plan = Plan(requests=QUICK, quick=True, **{"memory": False, **more})
-    if leak:
-        plan = Plan(requests=QUICK, quick=True, memory=False, command=command(leak))
+def proof(folder: Path, plan: Plan) -> Proof:
+    """What is found; every search also finds what is planted for it."""
     found = prove(plan, folder, lambda doing, sent: None)
     assert found.failed_controls == []
     return found
 
 
+def leaking(folder: Path, leak: str) -> Proof:
+    """What is found of the collector with this leak, outside memory."""
+    return proof(folder, Plan(requests=QUICK, quick=True, memory=False, command=command(leak)))
+
+
 def leaks(folder: Path, leak: str) -> set[tuple[str, str]]:
-    """What a quick proof of the collector with this leak finds: the kind of place, and what."""
-    return {(hit.place.partition(":")[0], hit.what) for hit in proof(folder, leak).leaks}
+    """The kinds of places of what is found of the collector with this leak, and what it is."""
+    return {(hit.place.partition(":")[0], hit.what) for hit in leaking(folder, leak).leaks}
 
 
 def test_nothing_is_found_outside_memory(tmp_path: Path) -> None:
-    found = proof(tmp_path, memory=True)
+    found = proof(tmp_path, Plan(requests=QUICK, quick=True))
     assert found.leaks == {}
     assert {200, 204, 400, 404, 405, 413, 415} <= found.answers.keys()
     assert found.remnants  # the search looks where freed memory is
@@ -38,7 +40,7 @@ def test_nothing_is_found_outside_memory(tmp_path: Path) -> None:
 
 
 def test_nothing_is_found_anywhere_under_strict_memory(tmp_path: Path) -> None:
-    found = proof(tmp_path, memory=True, strict=True)
+    found = proof(tmp_path, Plan(requests=QUICK, quick=True, strict=True))
     assert found.leaks == found.remnants == {}
     assert "**Clean: nothing anywhere, memory included.**" in in_full(found)
 
@@ -67,7 +69,7 @@ def test_a_sketch_of_callers_is_found_by_its_content_and_by_its_type(tmp_path: P
 
 
 def test_packed_addresses_are_found_in_the_machines_own_byte_order(tmp_path: Path) -> None:
-    found = proof(tmp_path, "packed_little_endian").leaks
+    found = leaking(tmp_path, "packed_little_endian").leaks
     assert {"packed, little endian"} == {hit.how for hit in found if hit.what == ADDRESS}
 
 
@@ -98,8 +100,7 @@ def test_a_logged_query_is_found(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("strict", [False, True])
 def test_ten_thousand_requests_with_kills_leave_nothing(tmp_path: Path, strict: bool) -> None:  # noqa: FBT001 - a row
-    found = prove(Plan(requests=10_000, strict=strict), tmp_path, lambda doing, sent: None)
-    assert found.failed_controls == []
+    found = proof(tmp_path, Plan(requests=10_000, strict=strict))
     assert found.leaks == {}
     assert not (strict and found.remnants)
     assert found.counted["quarantined"] > 0

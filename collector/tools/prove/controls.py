@@ -111,10 +111,9 @@ def _tables(engine: Path, folder: Path, canaries: Canaries) -> bool:
         f"INSERT INTO default.planted SELECT {row}",
         f"INSERT INTO FUNCTION file('{path}', 'RawBLOB', 'content String', 'zstd') SELECT '{other}'",
     )
-    rows = scan_tables(engine, canaries, planted=planted)
-    unpacked = scan_tables(engine, canaries, packed=packed_by_zstandard([folder]))
-    sketch = any("AggregateFunction" in hit.how for hit in rows.hits)
-    return _finds(rows, "agent", ADDRESS) and _finds(unpacked, "body") and sketch
+    scan = scan_tables(engine, canaries, [path], planted)
+    sketch = any("AggregateFunction" in hit.how for hit in scan.hits)
+    return _finds(scan, "agent", "body", ADDRESS) and sketch and packed_by_zstandard([folder]) == [path]
 
 
 def _metrics(canaries: Canaries) -> bool:

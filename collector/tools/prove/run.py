@@ -100,7 +100,8 @@ class Proof:
 def prove(plan: Plan, folder: Path, told: Told) -> Proof:
     """Do all of it in an empty folder; raises CannotBeDone. `told` hears what is done, and how much more is sent."""
     began = time.monotonic()
-    node = Node(folder, plan.command, {"COLLECTOR_STRICT_MEMORY": "true"} if plan.strict else None)
+    environ = {"COLLECTOR_STRICT_MEMORY": "true"} if plan.strict else {}
+    node = Node(folder, plan.command, environ, workers=1 if plan.quick else 2)
     run = _Run(plan, node, told)
     try:
         run.all_of_it()
