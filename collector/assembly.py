@@ -7,6 +7,7 @@ connects, waits for the signal to stop, and takes apart in the reverse order.
 from __future__ import annotations
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, closing
@@ -61,12 +62,15 @@ def run_child(role: str, inherited: Inherited) -> None:
     clock = SystemClock()
     inherited.end_with_supervisor()
     main = work if role == "worker" else _warehouse
-    uvloop.run(main(settings, inherited, clock))
+    run = asyncio.run if role == "worker" and settings.strict_memory else uvloop.run  # forgetting.py says why
+    run(main(settings, inherited, clock))
 
 
 def check_settings(settings: Settings) -> None:
     """Say before anything starts what would stop a process that starts: raises Misconfigured."""
     region_of(settings)
+    if settings.strict_memory and platform.libc_ver()[0] != "glibc":
+        raise Misconfigured("strict_memory: needs the GNU C library, which overwrites what is freed")
     if settings.clickhouse is not None:
         Server(settings.clickhouse).close()
 

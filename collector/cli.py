@@ -35,6 +35,7 @@ from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.client import OPERATOR_TOKEN, token_of
+from collector.tools.prove.command import prove_command
 from collector.tools.routes import MANY, as_toml, read_pages, routes_of, told_of
 from collector.tools.sitemap import addresses_in
 from collector.tools.table import render, render_reports
@@ -164,6 +165,7 @@ def query(report: str, form: str, **given: Any) -> None:
 
 
 collector.add_command(quarantine)
+collector.add_command(prove_command)
 
 
 @collector.group(short_help="Make tokens for analysts.")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
@@ -43,7 +43,8 @@ def settings_options(*names: str) -> Callable[[Command[P]], Command[P]]:
         for name in reversed(names):
             meta, tells = OPTIONS[name]
             tells = f"{tells}  [env: COLLECTOR_{name.upper()}]"
-            command = click.option(f"--{name.replace('_', '-')}", name, metavar=meta, help=tells)(command)
+            kind: dict[str, Any] = {"metavar": meta} if meta else {"flag_value": "true"}
+            command = click.option(f"--{name.replace('_', '-')}", name, help=tells, **kind)(command)
         return command
 
     return add
@@ -62,6 +63,10 @@ OPTIONS = {
     "live_fold_s": ("SECONDS", "How old an answer about callers of an unsealed day may be. Default: 3600"),
     "geoip_db": ("FILE", "Country database (mmdb) instead of the one that came along."),
     "log_level": ("LEVEL", "debug, info, warning, error or critical. Default: info"),
+    "strict_memory": (
+        "",  # a flag
+        "Leave nothing of requests in freed memory, seconds after their answer (glibc; costs a quarter).",
+    ),
     "clickhouse": (
         "URL",
         "ClickHouse server to use: http(s)://USER:PASSWORD@HOST:PORT/DATABASE. A flag shows it to others.",

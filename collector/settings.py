@@ -29,7 +29,7 @@ VARIABLES = {
     PREFIX + name.upper(): name
     for name in (
         *("config", "data", "public", "analyst", "workers", "segment_s", "segment_mb", "spool_mb", "live_fold_s"),
-        *("analyst_token", "geoip_db", "log_level", "clickhouse"),
+        *("analyst_token", "geoip_db", "log_level", "clickhouse", "strict_memory"),
     )
 }
 # Read by the build and by the tests, not here.
@@ -58,6 +58,7 @@ class Settings:
     config   the file they came from, None for the built-in example
     geoip_db None: the database that came with the collector, if one did
     unknown  COLLECTOR_* variables that mean nothing, to be warned about
+    strict_memory  workers leave no remnants of requests in freed memory (forgetting.py)
     clickhouse  address of a server (warehouse/server.py checks it), None: the embedded engine
     text     the parsed TOML, from which `registry` was built
     """
@@ -75,6 +76,7 @@ class Settings:
     geoip_db: Path | None
     log_level: str
     clickhouse: str | None = field(repr=False)
+    strict_memory: bool
     trusted_proxies: tuple[Network, ...]
     forwarded_header: str
     public_hosts: tuple[str, ...]
@@ -217,6 +219,13 @@ def _log_level(source: str, value: object) -> str:
     return level
 
 
+def _flag(source: str, value: object) -> bool:
+    said = {"true": True, "false": False}.get(str(value).lower())
+    if said is None:
+        raise _breaks(source, "must be true or false", value)
+    return said
+
+
 def _networks(source: str, value: object) -> tuple[Network, ...]:
     networks = []
     for text in _texts(source, value):
@@ -256,6 +265,7 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "geoip_db": _file,
     "log_level": _log_level,
     "clickhouse": _text,
+    "strict_memory": _flag,
     "trusted_proxies": _networks,
     "forwarded_header": _text,
     "public_hosts": _texts,
@@ -275,6 +285,7 @@ _DEFAULTS: dict[str, Callable[[], Any]] = {
     "geoip_db": lambda: None,
     "log_level": lambda: "info",
     "clickhouse": lambda: None,
+    "strict_memory": lambda: False,
     "trusted_proxies": tuple,
     "forwarded_header": lambda: "X-Forwarded-For",
     "public_hosts": tuple,

@@ -17,6 +17,7 @@ from collector.clock import Clock
 from collector.count.filter import DAY_S
 from collector.data_folder import hold
 from collector.errors import Misconfigured
+from collector.forgetting import STRICT_ENVIRON
 from collector.log import log, loop_exception_handler, place_of
 from collector.processes.child import Child, Place, first_of
 from collector.processes.crew import Crew
@@ -46,7 +47,7 @@ class Supervisor:
         self._settings = settings
         self._held = held
         self._clock = clock
-        self._crew = Crew(held)
+        self._crew = Crew(held, STRICT_ENVIRON if settings.strict_memory else {})
         self._stopping = asyncio.Event()
         self._hung_up = asyncio.Event()
         self._settled = asyncio.Event()

@@ -30,6 +30,7 @@ from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
 from collector.errors import Code
+from collector.forgetting import Forgetting
 from collector.ledger import ledger_of
 from collector.loader import FROZEN
 from collector.log import log, loop_exception_handler
@@ -79,6 +80,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     judge = _judge(settings, declarations)
     open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
     to_read = open_book.routes() | Seeing(judge, declarations, settings.registry, clock).routes()
+    forgetting = Forgetting(strict=settings.strict_memory)
     gc.collect()
     gc.freeze()  # what is built now lives as long as the process: no collection needs to look at it again
     inherited.say_ready()
@@ -102,10 +104,11 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             to_read=to_read,
         )
         await door.open(inherited.listener())
-        upkeep = asyncio.create_task(_keep_up(counting, memory, metrics, clock))
+        upkeep = [asyncio.create_task(task) for task in (_keep_up(counting, memory, metrics, clock), forgetting.run())]
         log.info("accepting events", worker=inherited.worker)
         await stop.wait()
-        upkeep.cancel()
+        for task in upkeep:
+            task.cancel()
         await door.close()
         spool.close()
 

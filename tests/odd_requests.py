@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from tests.wire import request
+from collector.tools.wire import request
 
 HIT: dict[str, Any] = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/pricing"}
 BODY = orjson.dumps(HIT)

@@ -15,11 +15,11 @@ from typing import Any
 import orjson
 import pytest
 
+from collector.tools.wire import request, say
 from tests.calling import Reply
 from tests.counting import days, gained_by, load
 from tests.example_events import BadEvent, bad_events, good_events
 from tests.stack import ROOT, Stack
-from tests.wire import request, say
 
 HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/pricing"}
 GOOD = {**HIT, "url": "https://www.example.org/docs/a/b"}

@@ -14,10 +14,10 @@ from multidict import CIMultiDict
 
 from collector.door.caller import Callers, packed
 from collector.settings import read_settings
+from collector.tools.wire import HEAD, Said, connect, hear, request, say
 from tests.counting import gained_by, load, today
 from tests.odd_requests import BODY, CHUNKED, CODES, NOT_JSON, READ, REFUSED, TRANSPORT
 from tests.stack import ROOT, Stack
-from tests.wire import HEAD, Said, connect, hear, request, say
 
 SETTINGS = """
 trusted_proxies = ["127.0.0.1/32", "192.0.2.0/24", "2001:db8:9::/48"]

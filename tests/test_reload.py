@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests import wire
+from collector.tools import wire
 from tests.copying import copied_code, edit
 from tests.stack import Stack, eventually, is_alive
 from tests.tiny_mmdb import database

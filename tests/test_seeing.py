@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 
 from collector.count.cells import Cells
+from collector.tools.wire import request, say
 from collector.warehouse.tables import DIMENSIONS
 from tests.calling import Reply
 from tests.loading import Counted, Place
@@ -21,7 +22,6 @@ from tests.open_door import EPOCH, OpenDoor, open_door
 from tests.spooling import DECLARATIONS, LIFE, contents
 from tests.stack import Stack
 from tests.storing import open_with_tables
-from tests.wire import request, say
 
 NOON = datetime(2026, 11, 25, 12, 30, tzinfo=UTC).timestamp()
 PATH = "/v1/what-you-see-of-me"

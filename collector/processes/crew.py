@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from collector.log import log, place_of
@@ -25,10 +25,12 @@ class Crew:
 
     serving     who fills a place
     successors  who will, once it is ready
+    worker_environ  what the environment of a worker has more
     """
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held, worker_environ: Mapping[str, str]) -> None:
         self._held = held
+        self._worker_environ = worker_environ
         self.children: set[Child] = set()
         self.serving: dict[Place, Child] = {}
         self.successors: dict[Place, Child] = {}
@@ -59,12 +61,11 @@ class Crew:
     def start(self, place: Place) -> Child | None:
         """Start a process in a place; None, and a line in the log, if this machine has no room for one."""
         folder = self._held.folder
+        environ = {"TMPDIR": str(folder.tmp), FOLDER_VARIABLE: str(folder.metrics)}
+        if place.role == "worker":
+            environ |= self._worker_environ
         try:
-            child = start_child(
-                place,
-                self._held.share(place.role, place.worker),
-                {"TMPDIR": str(folder.tmp), FOLDER_VARIABLE: str(folder.metrics)},
-            )
+            child = start_child(place, self._held.share(place.role, place.worker), environ)
         except OSError as error:
             log.error("process cannot be started", process=place.name, **place_of(error))
             return None

@@ -14,8 +14,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.tools.wire import connect, hear, request
 from tests.stack import Stack
-from tests.wire import connect, hear, request
 
 MOST_TRIES = 200
 LONGEST_IDLE_S = 5.0  # the collector closes idle connections after 15 s

@@ -12,6 +12,7 @@ import select
 from collections import Counter
 from pathlib import Path
 
+from collector.tools.wire import hear, request
 from tests.durability.bodies import Bodies, Body
 from tests.durability.connections import Connection, Connections
 from tests.durability.ledger import Ledger
@@ -20,7 +21,6 @@ from tests.durability.progress import rounds_of
 from tests.durability.rest import assert_adds_up, judged
 from tests.durability.running import running
 from tests.stack import Stack
-from tests.wire import hear, request
 
 NAME = "cut after the acknowledgement"
 CUT_ANSWERED = 0.3
