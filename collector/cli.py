@@ -24,7 +24,7 @@ from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, reach, read, said_at, settings_options
 from collector.data_folder import PRIVATE
 from collector.errors import Code, Misconfigured
-from collector.ledger import ledger_of
+from collector.ledger import Ledger, ledger_of
 from collector.log import configure, log
 from collector.metrics import Metrics
 from collector.offline import answer_offline
@@ -100,6 +100,7 @@ def check(*, lock: bool, **flags: str | None) -> None:
     if lock:
         write_lock(declarations, folder)
     _refuse_problems(declarations, folder)
+    _ledger(declarations)
     click.echo(
         f"{folder}: fine (kinds: {len(declarations.kinds)}, dimensions: {len(declarations.dimensions)},"
         f" reports: {len(declarations.reports)}, threshold: {declarations.threshold})"
@@ -127,9 +128,7 @@ def reports() -> None:
 @plainly
 def dictionary() -> None:
     """Print the data dictionary as Markdown: tables, reports, dimensions and an SQL example each. Needs no server."""
-    declarations = read_declarations()
-    ledger = ledger_of(declarations, Metrics(declarations.kinds, Code).series())
-    click.echo(as_markdown(dictionary_of(ledger)), nl=False)
+    click.echo(as_markdown(dictionary_of(_ledger(read_declarations()))), nl=False)
 
 
 @collector.command(short_help="Ask a report.")
@@ -253,6 +252,10 @@ def _refuse_problems(declarations: Declarations, folder: Path) -> None:
         click.echo(problem, err=True)
     if problems:
         raise click.ClickException(f"{folder}: problems: {len(problems)}")
+
+
+def _ledger(declarations: Declarations) -> Ledger:
+    return ledger_of(declarations, Metrics(declarations.kinds, Code).series())
 
 
 def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
