@@ -1,19 +1,20 @@
 """What has been shown of a day that is not sealed, and how it grows: by increments, each folded by itself.
 
-    the day so far  =  increment + increment + ...  +  what came since
+    the day so far  =  increment + increment + ...  +  what came since, told by ours only
 
-Of one report, property, day and node. An increment is all that came to one combination of ours since its last one. It
-is folded alone, as a day is, and only if every row of that fold is a crowd: then it is shown for good, (other) too.
-What came since is told by ours only. So every answer, and every difference of two, is a sum of crowds and of rows that
-tell only ours. Nothing of an increment is folded again with what comes later: of a rest known to hold no `de` and of
-what came since, a later `de` would tell how many of the latter are not. Pure; stats grows, the sealer finishes.
+Of one report, property, day and node. An increment is all that came to one combination of ours since its last one,
+folded alone, as a day is: what it names is shown for good, and what it leaves is (other) for good, so every row of it
+is a crowd. So is every difference of two answers. Two things would break it. To fold what is (other) beside a named
+row together with what comes later: of a rest known to hold no `de` and of what came since, a later `de` tells how many
+of the latter are not; so only a value that was never named may be named from (other). And to fold again after a single
+network: a value named then tells where that one is from. Pure; stats grows it, the sealer finishes it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from collector.cell import OTHER, Counters
@@ -23,23 +24,27 @@ Values = tuple[str, ...]
 Cell = tuple[Values, int]
 """Dimension values, epoch."""
 
-_NONE = Counters()
+GROWS_BY = (
+    2  # an increment has a network for every two before it at least: many small ones would name little (measured)
+)
 
-GROWS_BY = 2  # an increment brings at least one network for every two shown: many small ones would name little
+_NO_COUNTERS = Counters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """One node's part of one report's day as it is shown, from `at` (epoch seconds) on.
 
-    final   the rows of all increments; cells: what these were made of
+    named   the rows of all increments that name a value of theirs
+    cells   what all increments were made of; beside: what of it is (other)
     looked  per combination of ours: networks of what came since, when it was last folded and nothing could be named
-    rows    all that is shown: the final ones, and what came since as ours
+    rows    all that is shown: the named ones, the rest of the increments, and what came since
     crowd   the property-day's networks at that time; epochs: how many epochs counted in it
     """
 
-    final: tuple[Row, ...]
+    named: tuple[Row, ...]
     cells: Mapping[Cell, Counters]
+    beside: Mapping[Cell, Counters]
     looked: Mapping[Values, int]
     rows: tuple[Row, ...]
     at: float
@@ -47,7 +52,8 @@ class Shown:
     epochs: int
 
 
-_NOTHING = Shown(final=(), cells=MappingProxyType({}), looked=MappingProxyType({}), rows=(), at=0.0, crowd=0, epochs=0)
+_EMPTY: Mapping[Cell, Counters] = MappingProxyType({})
+_NOTHING = Shown(named=(), cells=_EMPTY, beside=_EMPTY, looked=MappingProxyType({}), rows=(), at=0.0, crowd=0, epochs=0)
 
 
 def may_grow(shown: Shown, k: int, *, crowd: int, now: float, live_fold_s: float) -> bool:
@@ -56,26 +62,24 @@ def may_grow(shown: Shown, k: int, *, crowd: int, now: float, live_fold_s: float
     A day of which nothing is named yet need not wait for the time: whoever asks in its first minute is not left with
     (other) for an hour.
     """
-    return crowd - shown.crowd >= k and (not shown.final or now - shown.at >= live_fold_s)
+    return crowd - shown.crowd >= k and (not shown.named or now - shown.at >= live_fold_s)
 
 
 def grow(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, crowd: int, at: float) -> Shown:
-    """What is shown from now on: what was, and of what came since whatever makes an increment.
+    """What is shown from now on: what was, more of it where there is an increment, and ours as of now.
 
-    `entries` is the whole day so far. The first is the day's fold (`fold_day`). An increment needs k networks more
-    than when its rest was last folded in vain, so that no single one tells what made the difference.
+    `entries` is the whole day so far. What is shown first is its fold (`fold_day`).
     """
     cells = summed(entries)
     epochs = len({epoch for _, epoch, _ in cells})
-    return _grown(shown or _NOTHING, cells, theirs, k, crowd, grows_by=GROWS_BY, at=at, epochs=epochs)
+    return replace(_grown(shown or _NOTHING, cells, theirs, k, crowd=crowd, grows_by=GROWS_BY), at=at, epochs=epochs)
 
 
 def finish(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, crowd: int) -> list[Row]:
     """The rows of a day that nothing is added to any more: its fold, or what was shown and a last increment."""
     if shown is None:
         return fold_day(entries, theirs, k, crowd=crowd)
-    ended = _grown(shown, summed(entries), theirs, k, crowd, grows_by=None, at=shown.at, epochs=shown.epochs)
-    return list(ended.rows)
+    return list(_grown(shown, summed(entries), theirs, k, crowd=crowd, grows_by=None).rows)
 
 
 def unnamed(entries: Iterable[Entry], theirs: int, k: int, *, crowd: int) -> list[Row]:
@@ -83,74 +87,67 @@ def unnamed(entries: Iterable[Entry], theirs: int, k: int, *, crowd: int) -> lis
     return _only_ours(summed(entries), theirs if crowd >= k else None)
 
 
-def _grown(  # noqa: PLR0913 - the parameters of grow and finish, and what they differ in
-    shown: Shown,
-    cells: list[Entry],
-    theirs: int,
-    k: int,
-    crowd: int,
-    *,
-    grows_by: int | None,
-    at: float,
-    epochs: int,
-) -> Shown:
+def _grown(shown: Shown, cells: list[Entry], theirs: int, k: int, *, crowd: int, grows_by: int | None) -> Shown:
     crowd = max(crowd, bound(cells))  # the cells may be a moment younger
-    rest = _by_ours(_minus(cells, shown.cells), theirs)
-    before = _by_ours([(values, epoch, one) for (values, epoch), one in shown.cells.items()], theirs)
-    final = list(shown.final)
-    taken = dict(shown.cells)
+    taken, beside = _by_ours(_entries(shown.cells), theirs), _by_ours(_entries(shown.beside), theirs)
+    named = list(shown.named)
     looked = dict(shown.looked)
     since: list[Entry] = []
-    for ours, came in rest.items():
+    for ours, came in _by_ours(_minus(cells, shown.cells), theirs).items():
         size = bound(came)
-        least = max(k, bound(before[ours]) // grows_by) if grows_by and ours in before else k
+        least = max(k, bound(taken[ours]) // grows_by) if grows_by else k
+        rows: list[Row] = []
+        # Only once k networks more came here than when it was last looked at, or the last one alone may decide.
         if crowd >= k and size - looked.get(ours, 0) >= least:
-            rows = fold(came, theirs, k)
-            if any(value != OTHER for row in rows for value in row.values[len(ours) :]):
-                final += rows
-                looked.pop(ours, None)
-                for values, epoch, one in came:
-                    taken[values, epoch] = _sum(taken.get((values, epoch)), one)
-                continue
+            rows, left = _named(came, theirs, k, already=set())
             looked[ours] = size
-        since += came
-    final = _added(final)
-    return Shown(
-        final=tuple(final),
-        cells=taken,
+        if not rows:
+            since += came
+            continue
+        del looked[ours]
+        taken[ours] = summed([*taken[ours], *came])
+        named += rows
+        already = {row.values[len(ours)] for row in named if row.values[: len(ours)] == ours}
+        rows, beside[ours] = _named(summed([*beside[ours], *left]), theirs, k, already=already)
+        named += rows
+    named = _added(named)
+    others = _all(beside)
+    return replace(
+        shown,
+        named=tuple(named),
+        cells=_mapping(_all(taken)),
+        beside=_mapping(others),
         looked=looked,
-        rows=tuple(_added([*final, *_only_ours(since, theirs if crowd >= k else None)])),
-        at=at,
+        rows=(*named, *_only_ours(summed([*others, *since]), theirs if crowd >= k else None)),
         crowd=crowd,
-        epochs=epochs,
     )
 
 
-def _minus(cells: list[Entry], shown: Mapping[Cell, Counters]) -> list[Entry]:
-    """What came to each cell since. A database that lost something may hold less than was shown: that is nothing."""
+def _named(cells: list[Entry], theirs: int, k: int, *, already: set[str]) -> tuple[list[Row], list[Entry]]:
+    """The rows that these cells of one combination of ours name, none for a value named `already`; the other cells."""
+    ours = len(cells[0][0]) - theirs if cells else 0
+    rest = (OTHER,) * theirs
+    told = [(values[:ours] + rest if values[ours] in already else values, epoch, one) for values, epoch, one in cells]
+    rows = [row for row in fold(told, theirs, k) if row.values[ours] != OTHER]
+    names = {row.values[ours] for row in rows}
+    return rows, [entry for entry in cells if entry[0][ours] not in names]
+
+
+def _minus(cells: list[Entry], taken: Mapping[Cell, Counters]) -> list[Entry]:
+    """What came to each cell since. Of a database that lost something of what was shown it is nothing."""
     rest = []
     for values, epoch, now in cells:
-        then = shown.get((values, epoch))
-        if then is None:
-            rest.append((values, epoch, now))
-        elif now != then:
-            came = Counters(
-                events=max(0, now.events - then.events),
-                visitors=max(0, now.visitors - then.visitors),
-                networks=max(0, now.networks - then.networks),
-                firsts=max(0, now.firsts - then.firsts),
-                amount=max(0, now.amount - then.amount),
-            )
-            if came != _NONE:
-                rest.append((values, epoch, came))
+        then = taken.get((values, epoch), _NO_COUNTERS)
+        came = Counters(
+            events=max(0, now.events - then.events),
+            visitors=max(0, now.visitors - then.visitors),
+            networks=max(0, now.networks - then.networks),
+            firsts=max(0, now.firsts - then.firsts),
+            amount=max(0, now.amount - then.amount),
+        )
+        if came != _NO_COUNTERS:
+            rest.append((values, epoch, came))
     return rest
-
-
-def _by_ours(cells: list[Entry], theirs: int) -> dict[Values, list[Entry]]:
-    combinations: defaultdict[Values, list[Entry]] = defaultdict(list)
-    for entry in cells:
-        combinations[entry[0][: len(entry[0]) - theirs]].append(entry)
-    return dict(combinations)
 
 
 def _only_ours(cells: list[Entry], theirs: int | None) -> list[Row]:
@@ -184,9 +181,20 @@ def _both(one: Row, other: Row) -> Row:
     return Row(one.values, one.events + other.events, visitors, one.amount + other.amount, max(one.bound, other.bound))
 
 
-def _sum(one: Counters | None, other: Counters) -> Counters:
-    total = Counters()
-    for counters in (one, other):
-        if counters is not None:
-            total.add(counters)
-    return total
+def _by_ours(cells: list[Entry], theirs: int) -> defaultdict[Values, list[Entry]]:
+    combinations: defaultdict[Values, list[Entry]] = defaultdict(list)
+    for entry in cells:
+        combinations[entry[0][: len(entry[0]) - theirs]].append(entry)
+    return combinations
+
+
+def _all(combinations: Mapping[Values, list[Entry]]) -> list[Entry]:
+    return [entry for cells in combinations.values() for entry in cells]
+
+
+def _entries(cells: Mapping[Cell, Counters]) -> list[Entry]:
+    return [(values, epoch, one) for (values, epoch), one in cells.items()]
+
+
+def _mapping(cells: Iterable[Entry]) -> dict[Cell, Counters]:
+    return {(values, epoch): one for values, epoch, one in cells}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from collector.cell import OTHER, Counters
 from collector.fold import Entry, Row
@@ -105,19 +105,21 @@ def broken_promises(day: Day, states: list[list[Row]]) -> list[str]:
         for label in labels:
             told = [sum_of(row for row in rows if _is_in(day, row, label)) for rows in inside]
             broken += _too_few(day, [0, *told], f"{ours} {label}")
+            broken += [f"{ours} {label} is taken back" for then, now in pairwise(told) if then & ~now]
             beside = [sum_of(inside[at]) - told[at] for at in just_named]
             broken += _too_few(day, [0, *beside], f"{ours} without {label}")
+        others = [sum_of(inside[at]) - named[at] for at in just_named]
+        broken += _too_few(day, [0, *others], f"{ours} without any name")
     return broken
 
 
 def _too_few(day: Day, sums: list[int], what: str) -> list[str]:
-    """Differences of any two that are a set of events of fewer than k networks, or take back what was told."""
+    """Differences of any two of these sums that are a set of events of fewer than k networks."""
     found = []
     for then, now in combinations(sums, 2):
-        if then & ~now:
-            continue  # no set: some went while others came
-        if 0 < day.crowd_of(now & ~then) < K:
-            found.append(f"{what}: {day.crowd_of(now & ~then)}")
+        gone, came = then & ~now, now & ~then
+        if not (gone and came) and 0 < day.crowd_of(gone | came) < K:
+            found.append(f"{what}: {day.crowd_of(gone | came)}")
     return found
 
 
