@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from collector.cell import OTHER, Counters
 from collector.fold import Entry, Row, bound, fold, fold_day, summed
@@ -29,6 +30,15 @@ GROWS_BY = (
 )
 
 _NO_COUNTERS = Counters()
+
+
+class PartKey(NamedTuple):
+    """Whose part of a day: k is per node, so each node's is folded and shown by itself."""
+
+    report: str
+    property: str
+    day: int
+    node: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +81,8 @@ def grow(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, 
     `entries` is the whole day so far. What is shown first is its fold (`fold_day`).
     """
     cells = summed(entries)
-    epochs = len({epoch for _, epoch, _ in cells})
-    return replace(_grown(shown or _NOTHING, cells, theirs, k, crowd=crowd, grows_by=GROWS_BY), at=at, epochs=epochs)
+    made = _grown(shown or _NOTHING, cells, theirs, k, crowd=crowd, grows_by=GROWS_BY)
+    return replace(made, at=at, epochs=_epochs(cells))
 
 
 def finish(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, crowd: int) -> list[Row]:
@@ -82,9 +92,12 @@ def finish(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *
     return list(_grown(shown, summed(entries), theirs, k, crowd=crowd, grows_by=None).rows)
 
 
-def unnamed(entries: Iterable[Entry], theirs: int, k: int, *, crowd: int) -> list[Row]:
-    """Rows that tell only ours: for a day of which it is not known what was shown."""
-    return _only_ours(summed(entries), theirs if crowd >= k else None)
+def unnamed(entries: Iterable[Entry], theirs: int, k: int, *, crowd: int, at: float) -> Shown:
+    """Only ours is told: of a day of which it is not known what was shown."""
+    cells = summed(entries)
+    crowd = max(crowd, bound(cells))
+    rows = tuple(_only_ours(cells, theirs if crowd >= k else None))
+    return replace(_NOTHING, rows=rows, at=at, crowd=crowd, epochs=_epochs(cells))
 
 
 def _grown(shown: Shown, cells: list[Entry], theirs: int, k: int, *, crowd: int, grows_by: int | None) -> Shown:
@@ -179,6 +192,10 @@ def _added(rows: Iterable[Row]) -> list[Row]:
 def _both(one: Row, other: Row) -> Row:
     visitors = None if one.visitors is None or other.visitors is None else one.visitors + other.visitors
     return Row(one.values, one.events + other.events, visitors, one.amount + other.amount, max(one.bound, other.bound))
+
+
+def _epochs(cells: list[Entry]) -> int:
+    return len({epoch for _, epoch, _ in cells})
 
 
 def _by_ours(cells: list[Entry], theirs: int) -> defaultdict[Values, list[Entry]]:

@@ -99,6 +99,8 @@ class SqliteFile:
             self.close()
             if isinstance(error, sqlite3.Error):
                 raise self._translated(error) from error
+            if isinstance(error, UnicodeDecodeError):  # SQLite's own message, of a name in a damaged schema
+                raise Corrupt("text") from error
             raise
 
     def _open(self) -> sqlite3.Connection:
@@ -142,8 +144,8 @@ class SqliteFile:
     def _translated(self, error: sqlite3.Error) -> Exception:
         """What it means: Corrupt, OSError, or, of a mistake of its user, itself."""
         code = getattr(error, "sqlite_errorcode", None)
-        if code is None:
-            return error
+        if code is None:  # not SQLite's: the module's own, of a text that is no UTF-8 or of a mistake
+            return Corrupt("text") if isinstance(error, sqlite3.OperationalError) else error
         if code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ:
             return Corrupt(error.sqlite_errorname)
         if code & 0xFF in _DISK:
