@@ -24,8 +24,8 @@ def declared() -> Declarations:
 class Desk:
     """A warehouse, a clock and somebody who answers."""
 
-    def __init__(self, live_fold_s: float = 0) -> None:
-        self.reading = MemoryReading(declared())
+    def __init__(self, live_fold_s: float = 0, reading: MemoryReading | None = None) -> None:
+        self.reading = reading or MemoryReading(declared())
         self.clock = SteppedClock(seconds(NOON))
         self._folder = TemporaryDirectory()
         self.path = Path(self._folder.name) / "shown.sqlite"
