@@ -42,37 +42,53 @@ class PartKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One node's part of one report's day as it is shown, from `at` (epoch seconds) on.
+class View:
+    """All that is shown of one node's part of one report's day, from `at` (epoch seconds) on.
 
-    named   the rows of all increments that name a value of theirs
-    cells   what all increments were made of; beside: what of it is (other)
-    looked  per combination of ours: networks of what came since, when it was last folded and nothing could be named
-    rows    all that is shown: the named ones, the rest of the increments, and what came since
     crowd   the property-day's networks at that time; epochs: how many epochs counted in it
+    names   whether any row names a value of theirs
     """
 
-    named: tuple[Row, ...]
-    cells: Mapping[Cell, Counters]
-    beside: Mapping[Cell, Counters]
-    looked: Mapping[Values, int]
     rows: tuple[Row, ...]
     at: float
     crowd: int
     epochs: int
+    names: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What is shown, and what must be known to show more.
+
+    named   the rows of all increments that name a value of theirs
+    cells   what all increments were made of; beside: what of it is (other)
+    looked  per combination of ours: networks of what came since, when it was last folded and nothing could be named
+    """
+
+    view: View
+    named: tuple[Row, ...]
+    cells: Mapping[Cell, Counters]
+    beside: Mapping[Cell, Counters]
+    looked: Mapping[Values, int]
 
 
 _EMPTY: Mapping[Cell, Counters] = MappingProxyType({})
-_NOTHING = Shown(named=(), cells=_EMPTY, beside=_EMPTY, looked=MappingProxyType({}), rows=(), at=0.0, crowd=0, epochs=0)
+_NOTHING = Shown(
+    view=View(rows=(), at=0.0, crowd=0, epochs=0, names=False),
+    named=(),
+    cells=_EMPTY,
+    beside=_EMPTY,
+    looked=MappingProxyType({}),
+)
 
 
-def may_grow(shown: Shown, k: int, *, crowd: int, now: float, live_fold_s: float) -> bool:
+def may_grow(view: View, k: int, *, crowd: int, now: float, live_fold_s: float) -> bool:
     """Whether anything newer may be shown: k networks came to the property since, and so much time has passed.
 
     A day of which nothing is named yet need not wait for the time: whoever asks in its first minute is not left with
     (other) for an hour.
     """
-    return crowd - shown.crowd >= k and (not shown.named or now - shown.at >= live_fold_s)
+    return crowd - view.crowd >= k and (not view.names or now - view.at >= live_fold_s)
 
 
 def grow(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, crowd: int, at: float) -> Shown:
@@ -80,24 +96,23 @@ def grow(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, 
 
     `entries` is the whole day so far. What is shown first is its fold (`fold_day`).
     """
-    cells = summed(entries)
-    made = _grown(shown or _NOTHING, cells, theirs, k, crowd=crowd, grows_by=GROWS_BY)
-    return replace(made, at=at, epochs=_epochs(cells))
+    made = _grown(shown or _NOTHING, summed(entries), theirs, k, crowd=crowd, grows_by=GROWS_BY)
+    return replace(made, view=replace(made.view, at=at))
 
 
 def finish(shown: Shown | None, entries: Iterable[Entry], theirs: int, k: int, *, crowd: int) -> list[Row]:
     """The rows of a day that nothing is added to any more: its fold, or what was shown and a last increment."""
     if shown is None:
         return fold_day(entries, theirs, k, crowd=crowd)
-    return list(_grown(shown, summed(entries), theirs, k, crowd=crowd, grows_by=None).rows)
+    return list(_grown(shown, summed(entries), theirs, k, crowd=crowd, grows_by=None).view.rows)
 
 
-def unnamed(entries: Iterable[Entry], theirs: int, k: int, *, crowd: int, at: float) -> Shown:
+def unnamed(entries: Iterable[Entry], theirs: int, k: int, *, crowd: int, at: float) -> View:
     """Only ours is told: of a day of which it is not known what was shown."""
     cells = summed(entries)
     crowd = max(crowd, bound(cells))
     rows = tuple(_only_ours(cells, theirs if crowd >= k else None))
-    return replace(_NOTHING, rows=rows, at=at, crowd=crowd, epochs=_epochs(cells))
+    return View(rows=rows, at=at, crowd=crowd, epochs=_epochs(cells), names=False)
 
 
 def _grown(shown: Shown, cells: list[Entry], theirs: int, k: int, *, crowd: int, grows_by: int | None) -> Shown:
@@ -125,14 +140,13 @@ def _grown(shown: Shown, cells: list[Entry], theirs: int, k: int, *, crowd: int,
         named += rows
     named = _added(named)
     others = _all(beside)
-    return replace(
-        shown,
+    all_rows = (*named, *_only_ours(summed([*others, *since]), theirs if crowd >= k else None))
+    return Shown(
+        view=View(rows=all_rows, at=shown.view.at, crowd=crowd, epochs=_epochs(cells), names=bool(named)),
         named=tuple(named),
         cells=_mapping(_all(taken)),
         beside=_mapping(others),
         looked=looked,
-        rows=(*named, *_only_ours(summed([*others, *since]), theirs if crowd >= k else None)),
-        crowd=crowd,
     )
 
 

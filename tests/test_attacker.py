@@ -13,7 +13,7 @@ from tests.memory_reading import DAY_S, PLAYER, SITE
 from tests.stats_desk import Desk, declared
 
 DAY = 20_779
-FEW = {LARGE: 260, SMALL: 45, PLAYER: 130}
+FEW = {LARGE: 200, SMALL: 45, PLAYER: 110}
 MANY = {LARGE: 2_500, SMALL: 120, PLAYER: 700}
 
 

@@ -36,7 +36,7 @@ def shown_of(day: Day, grown: Grow = as_it_is) -> list[list[Row]]:
     shown = None
     for entries in day.looks:
         shown = grown(shown, entries, day.theirs, bound(summed(entries)))
-        states.append(list(shown.rows))
+        states.append(list(shown.view.rows))
     last = day.looks[-1]
     return [*states, finish(shown, last, day.theirs, K, crowd=bound(summed(last)))]
 
@@ -110,7 +110,7 @@ def test_what_is_first_shown_is_the_fold_of_the_day_so_far_and_so_is_a_sealed_da
         entries = day.looks[-1]
         crowd = bound(summed(entries))
         folded = sorted(fold_day(entries, day.theirs, K, crowd=crowd), key=str)
-        assert sorted(as_it_is(None, entries, day.theirs, crowd).rows, key=str) == folded
+        assert sorted(as_it_is(None, entries, day.theirs, crowd).view.rows, key=str) == folded
         assert sorted(finish(None, entries, day.theirs, K, crowd=crowd), key=str) == folded
 
 
@@ -140,30 +140,30 @@ def events(rows: Iterable[Row]) -> dict[str, int]:
 
 def test_a_network_more_in_a_country_thatis_named_waits_in_other() -> None:
     shown = countries(None, entry("de", 20))
-    assert events(shown.rows) == {"de": 20}
+    assert events(shown.view.rows) == {"de": 20}
     shown = countries(shown, entry("de", 21))
-    assert events(shown.rows) == {"de": 20, OTHER: 1}
+    assert events(shown.view.rows) == {"de": 20, OTHER: 1}
     shown = countries(shown, entry("de", 31))
-    assert events(shown.rows) == {"de": 31}
+    assert events(shown.view.rows) == {"de": 31}
 
 
 def test_what_makes_a_value_a_crowd_is_never_a_single_network() -> None:
     few = entry("de", 9), *(entry(f"c{n}", 5) for n in range(3))
     shown = countries(None, *few)
-    assert events(shown.rows) == {OTHER: 24}
+    assert events(shown.view.rows) == {OTHER: 24}
     one_more = entry("de", 10), *few[1:]
     shown = countries(shown, *one_more)
-    assert events(shown.rows) == {OTHER: 25}  # else whoever came last is from de
+    assert events(shown.view.rows) == {OTHER: 25}  # else whoever came last is from de
     assert events(finish(shown, one_more, 1, K, crowd=1_000)) == {OTHER: 25}
     shown = countries(shown, entry("de", 19), *few[1:])
-    assert events(shown.rows) == {"de": 19, OTHER: 15}
+    assert events(shown.view.rows) == {"de": 19, OTHER: 15}
 
 
 def test_a_value_that_was_not_named_before_is_named_from_all_that_is_other_so_far() -> None:
     shown = countries(None, entry("de", 20), entry("fr", 6), entry("it", 6))
-    assert events(shown.rows) == {"de": 20, OTHER: 12}
+    assert events(shown.view.rows) == {"de": 20, OTHER: 12}
     shown = countries(shown, entry("de", 32), entry("fr", 12), entry("it", 11), entry("es", 6))
-    assert events(shown.rows) == {"de": 32, "fr": 12, OTHER: 17}
+    assert events(shown.view.rows) == {"de": 32, "fr": 12, OTHER: 17}
 
 
 def test_a_value_that_was_named_is_never_named_from_other() -> None:
@@ -171,39 +171,44 @@ def test_a_value_that_was_named_is_never_named_from_other() -> None:
     shown = countries(shown, entry("de", 32), entry("fr", 6), entry("it", 6), entry("es", 3), entry("us", 30))
     # de joined the three networks of es. Were it named now, (other) would tell that of all who came since only these
     # three are neither from de nor from us.
-    assert events(shown.rows) == {"de": 20, "us": 30, OTHER: 27}
+    assert events(shown.view.rows) == {"de": 20, "us": 30, OTHER: 27}
 
 
 def test_an_increment_is_half_of_what_is_shown_at_least_and_the_last_one_any_crowd() -> None:
     shown = countries(None, entry("de", 100))
     later = entry("de", 149)
     shown = countries(shown, later)
-    assert events(shown.rows) == {"de": 100, OTHER: 49}
+    assert events(shown.view.rows) == {"de": 100, OTHER: 49}
     assert events(finish(shown, [later], 1, K, crowd=149)) == {"de": 149}
-    assert events(countries(shown, entry("de", 150)).rows) == {"de": 150}
+    assert events(countries(shown, entry("de", 150)).view.rows) == {"de": 150}
 
 
 def test_callers_met_again_after_a_restart_are_an_increment_of_their_own() -> None:
     shown = countries(None, entry("de", 20))
     shown = countries(shown, entry("de", 20), entry("de", 12, epoch=2))
-    assert shown.rows == (Row(("de",), 32, 32, 0, 20),)
-    assert shown.epochs == 2
+    assert shown.view.rows == (Row(("de",), 32, 32, 0, 20),)
+    assert shown.view.epochs == 2
 
 
 def test_events_without_marks_are_told_by_ours_only() -> None:
     shown = countries(None, entry("de", 20))
     late = [entry("de", 20, events=1_000)]
-    assert events(countries(shown, *late).rows) == events(finish(shown, late, 1, K, crowd=20)) == {"de": 20, OTHER: 980}
+    assert (
+        events(countries(shown, *late).view.rows)
+        == events(finish(shown, late, 1, K, crowd=20))
+        == {"de": 20, OTHER: 980}
+    )
 
 
 def test_what_was_shown_stays_when_the_database_has_lost_it() -> None:
     shown = countries(None, entry("de", 20), entry("fr", 20))
-    assert events(countries(shown, entry("de", 5)).rows) == {"de": 20, "fr": 20}
-    assert events(countries(shown, entry("de", 40), crowd=5).rows) == {"de": 40, "fr": 20}
+    assert events(countries(shown, entry("de", 5)).view.rows) == {"de": 20, "fr": 20}
+    assert events(countries(shown, entry("de", 40), crowd=5).view.rows) == {"de": 40, "fr": 20}
 
 
 def test_a_day_grows_after_its_time_and_its_crowd_but_one_that_names_nothing_after_its_crowd() -> None:
-    named, nothing = countries(None, entry("de", 20), crowd=20), countries(None, entry("de", 9), crowd=20)
+    named = countries(None, entry("de", 20), crowd=20).view
+    nothing = countries(None, entry("de", 9), crowd=20).view
     asked = [(3_599, 30), (3_600, 29), (3_600, 30), (0, 30)]
     assert [may_grow(named, K, crowd=crowd, now=now, live_fold_s=3_600) for now, crowd in asked] == [
         False,

@@ -16,7 +16,7 @@ from collector.catalogue.reports import Report
 from collector.cell import Counters
 from collector.clock import Clock
 from collector.fold import Entry, Row, bound, fold_day, summed
-from collector.shown import PartKey, Shown
+from collector.shown import PartKey, View
 from collector.stats.open_days import OpenDays
 from collector.stats.shown_file import DAY_S
 
@@ -104,11 +104,11 @@ class FoldedDays:
         now = self._clock.now()
         to_make: set[DayNode] = set()
         for day, node in sorted(present):
-            shown = self._open_days.standing(PartKey(report.name, property_id, day, node), now, crowds[day, node])
-            if shown is None:
+            view = self._open_days.standing(PartKey(report.name, property_id, day, node), now, crowds[day, node])
+            if view is None:
                 to_make.add((day, node))
             else:
-                yield _part(day, node, shown)
+                yield _part(day, node, view)
         for some in _some({day for day, _ in to_make}):
             parts: defaultdict[DayNode, list[Entry]] = defaultdict(list)
             for bucket, values, node, epoch, counters in self._reading.cells(report, property_id, some[0], some[-1]):
@@ -129,5 +129,5 @@ def _some(days: set[int]) -> Iterator[list[int]]:
     return (ordered[start : start + DAYS_AT_ONCE] for start in range(0, len(ordered), DAYS_AT_ONCE))
 
 
-def _part(day: int, node: int, shown: Shown) -> FoldedPart:
-    return FoldedPart(bucket=day * DAY_S, node=node, rows=shown.rows, epochs=shown.epochs, as_of=shown.at)
+def _part(day: int, node: int, view: View) -> FoldedPart:
+    return FoldedPart(bucket=day * DAY_S, node=node, rows=view.rows, epochs=view.epochs, as_of=view.at)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from collector.catalogue.reports import Report
 from collector.errors import Unavailable
 from collector.fold import Entry, Row, fold_day, summed
-from collector.shown import PartKey, Shown, finish, grow, may_grow, unnamed
+from collector.shown import PartKey, Shown, View, finish, grow, may_grow, unnamed
 from collector.stats.shown_file import Lost, ShownFile
 
 
@@ -25,22 +25,24 @@ class OpenDays:
         self._k = k
         self._live_fold_s = live_fold_s
 
-    def standing(self, key: PartKey, now: float, crowd: int) -> Shown | None:
+    def standing(self, key: PartKey, now: float, crowd: int) -> View | None:
         """What is shown again, `crowd` being the property-day's bound now; None if `grown` is to be asked."""
         if not self._live_fold_s:
             return None
         try:
-            shown = self._before(key)
+            view = self._file.view(key)
         except Lost:
             return None
-        if shown is None or may_grow(shown, self._k, crowd=crowd, now=now, live_fold_s=self._live_fold_s):
+        except OSError as error:
+            raise _unreadable() from error
+        if view is None or may_grow(view, self._k, crowd=crowd, now=now, live_fold_s=self._live_fold_s):
             return None
-        return shown
+        return view
 
-    def grown(self, key: PartKey, report: Report, entries: Iterable[Entry], now: float, crowd: int) -> Shown:
+    def grown(self, key: PartKey, report: Report, entries: Iterable[Entry], now: float, crowd: int) -> View:
         """What is shown from now on: `entries` are the day's cells so far."""
         if not self._live_fold_s:
-            return grow(None, entries, report.theirs, self._k, crowd=crowd, at=now)
+            return grow(None, entries, report.theirs, self._k, crowd=crowd, at=now).view
         cells = summed(entries)
         before = None
         try:
@@ -52,8 +54,8 @@ class OpenDays:
         except OSError as error:
             if before is None:
                 raise Unavailable("what is shown of callers cannot be kept") from error
-            return before
-        return made
+            return before.view
+        return made.view
 
     def finish(self, key: PartKey, report: Report, entries: Iterable[Entry], k: int, crowd: int) -> list[Row]:
         """The rows a day is sealed with: those that were shown are among them, or are grown by a crowd."""
@@ -75,4 +77,8 @@ class OpenDays:
         try:
             return self._file.get(key)
         except OSError as error:
-            raise Unavailable("what was shown of callers cannot be read") from error
+            raise _unreadable() from error
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable("what was shown of callers cannot be read")

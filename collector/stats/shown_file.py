@@ -1,6 +1,7 @@
 """What was shown of open days, in DATA/shown.sqlite: on disk before an answer with it leaves.
 
-    shown   report, property, day, node -> one Shown (shown.py) as JSON: its cells of hot, no more than lies there, too
+    shown   report, property, day, node -> one Shown (shown.py) as JSON: its view, which most answers need alone, and
+            the rest, which is cells of hot as they were
     state   one row: the last day of which it is not known what was shown, because a file like this was damaged, and
             the digest of all rows and that day, for SQLite has none: a flipped bit could make a row another one's
 
@@ -23,7 +24,7 @@ from collector.cell import Counters
 from collector.clock import Clock
 from collector.errors import Corrupt
 from collector.fold import Row
-from collector.shown import Cell, PartKey, Shown
+from collector.shown import Cell, PartKey, Shown, View
 from collector.sqlite_file import SqliteFile
 
 DAY_S = 86_400
@@ -31,13 +32,16 @@ _NEVER = -1
 
 _SHOWN = """
 CREATE TABLE shown (
-    report TEXT NOT NULL, property TEXT NOT NULL, day INTEGER NOT NULL, node TEXT NOT NULL, shown TEXT NOT NULL,
+    report TEXT NOT NULL, property TEXT NOT NULL, day INTEGER NOT NULL, node TEXT NOT NULL,
+    view TEXT NOT NULL, more TEXT NOT NULL,
     PRIMARY KEY (report, property, day, node)) WITHOUT ROWID"""  # one tree: an index of its own could differ
 _STATE = "CREATE TABLE state (lost_through INTEGER NOT NULL, digest INTEGER NOT NULL)"
-_ALL = "SELECT report, property, day, node, shown FROM shown"
-_GET = "SELECT shown FROM shown WHERE report = ? AND property = ? AND day = ? AND node = ?"
-_KEEP = """INSERT INTO shown (report, property, day, node, shown) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET shown = excluded.shown"""
+_ALL = "SELECT report, property, day, node, view, more FROM shown"
+_ONE = "FROM shown WHERE report = ? AND property = ? AND day = ? AND node = ?"
+_VIEW = f"SELECT view {_ONE}"
+_GET = f"SELECT view, more {_ONE}"
+_KEEP = """INSERT INTO shown (report, property, day, node, view, more) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET view = excluded.view, more = excluded.more"""
 _PAST = f"{_ALL} WHERE node = ? AND day <= ?"
 _FORGET = "DELETE FROM shown WHERE node = ? AND day <= ?"
 _SAVE = "UPDATE state SET digest = ?"
@@ -63,16 +67,21 @@ class ShownFile:
             loaded=self._load,
         )
 
+    def view(self, key: PartKey) -> View | None:
+        """What is shown now; None if nothing. Raises Lost."""
+        with self._lock:
+            return self._file.use(lambda db: self._view(db, key))
+
     def get(self, key: PartKey) -> Shown | None:
-        """What was shown last; None if nothing. Raises Lost."""
+        """The same, with what must be known to show more."""
         with self._lock:
             return self._file.use(lambda db: self._get(db, key))
 
     def keep(self, key: PartKey, shown: Shown) -> None:
         """Show this from now on; it is on disk when this returns. Raises Lost."""
-        text = _written(shown)
+        texts = _view_written(shown.view), _more_written(shown)
         with self._lock:
-            self._file.use(lambda db: self._keep(db, key, text))
+            self._file.use(lambda db: self._keep(db, key, texts))
 
     def forget(self, node: int, through_day: int) -> None:
         """Drop what was shown of a node's days up to that one: they are sealed."""
@@ -85,18 +94,23 @@ class ShownFile:
         with self._lock:
             self._file.close()
 
+    def _view(self, db: sqlite3.Connection, key: PartKey) -> View | None:
+        self._know(key)
+        found = db.execute(_VIEW, _place(key)).fetchone()
+        return None if found is None else _view_read(found[0])
+
     def _get(self, db: sqlite3.Connection, key: PartKey) -> Shown | None:
         self._know(key)
         found = db.execute(_GET, _place(key)).fetchone()
-        return None if found is None else _read(found[0])
+        return None if found is None else _read(*found)
 
-    def _keep(self, db: sqlite3.Connection, key: PartKey, text: str) -> None:
+    def _keep(self, db: sqlite3.Connection, key: PartKey, texts: tuple[str, str]) -> None:
         self._know(key)
         place = _place(key)
-        changed = _digest(*place, text)
-        for (before,) in db.execute(_GET, place):
-            changed ^= _digest(*place, before)
-        self._change(db, _KEEP, (*place, text), changed)
+        changed = _digest(*place, *texts)
+        for before in db.execute(_GET, place):
+            changed ^= _digest(*place, *before)
+        self._change(db, _KEEP, (*place, *texts), changed)
 
     def _forget(self, db: sqlite3.Connection, past: tuple[str, int]) -> None:
         changed = 0
@@ -147,20 +161,23 @@ def _hex(node: int) -> str:
     return f"{node:016x}"  # 64 bits without a sign: more than an INTEGER of SQLite
 
 
-def _written(shown: Shown) -> str:
-    return json.dumps(
+def _view_written(view: View) -> str:
+    return _json({"rows": view.rows, "at": view.at, "crowd": view.crowd, "epochs": view.epochs, "names": view.names})
+
+
+def _more_written(shown: Shown) -> str:
+    return _json(
         {
             "named": shown.named,
             "cells": _cells_written(shown.cells),
             "beside": _cells_written(shown.beside),
             "looked": list(shown.looked.items()),
-            "rows": shown.rows,
-            "at": shown.at,
-            "crowd": shown.crowd,
-            "epochs": shown.epochs,
-        },
-        separators=(",", ":"),
+        }
     )
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _cells_written(cells: Mapping[Cell, Counters]) -> list[Any]:
@@ -170,18 +187,22 @@ def _cells_written(cells: Mapping[Cell, Counters]) -> list[Any]:
     ]
 
 
-def _read(text: str) -> Shown:
+def _view_read(text: str) -> View:
     try:
-        read = json.loads(text)
+        return View(**{**(read := json.loads(text)), "rows": _rows_read(read["rows"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise Corrupt("view") from error
+
+
+def _read(view: str, more: str) -> Shown:
+    try:
+        read = json.loads(more)
         return Shown(
+            view=_view_read(view),
             named=_rows_read(read["named"]),
             cells=_cells_read(read["cells"]),
             beside=_cells_read(read["beside"]),
             looked={tuple(ours): networks for ours, networks in read["looked"]},
-            rows=_rows_read(read["rows"]),
-            at=read["at"],
-            crowd=read["crowd"],
-            epochs=read["epochs"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Corrupt("shown") from error
