@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, closing
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,8 @@ from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import Life
 from collector.stats.answer import Answers
+from collector.stats.open_days import OpenDays
+from collector.stats.shown_file import ShownFile
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
 from collector.warehouse.reading import Reading
@@ -54,6 +56,7 @@ LAST_QUESTIONS_S = 0.25
 LAST_ANSWERS_S = 3.0
 DATABASE = "clickhouse"
 IDS = "ids.sqlite"
+SHOWN = "shown.sqlite"
 
 
 def run_child(role: str, inherited: Inherited) -> None:
@@ -82,6 +85,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
     metrics = Metrics(declarations.kinds, Code)
     with (
         engine_of(settings) as engine,
+        open_days_of(settings, declarations, clock) as open_days,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
     ):
@@ -89,7 +93,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         await _connect(writing, loading)
         life = Life(int(inherited.node, 16), inherited.epoch)
         loader = loader_of(settings.data, life, declarations, writing, clock, metrics)
-        answers = answers_of(settings, declarations, engine, clock)
+        answers = answers_of(settings, declarations, engine, clock, open_days)
         tokens = Tokens(settings.data, settings.analyst_token)
 
         asked: set[asyncio.Future[Any]] = set()
@@ -158,10 +162,18 @@ def loader_of(
     )
 
 
-def answers_of(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Answers:
+@contextmanager
+def open_days_of(settings: Settings, declarations: Declarations, clock: Clock) -> Iterator[OpenDays]:
+    """What is shown of days that are not sealed, for the block; used by the thread that asks and the one that seals."""
+    with closing(ShownFile(settings.data / SHOWN, clock)) as file:
+        yield OpenDays(file, declarations.threshold, settings.live_fold_s)
+
+
+def answers_of(
+    settings: Settings, declarations: Declarations, engine: Engine, clock: Clock, open_days: OpenDays
+) -> Answers:
     """What answers questions from an engine; used by one thread."""
-    reading = Reading(engine)
-    return Answers(declarations, settings.registry, reading, clock, settings.live_fold_s)
+    return Answers(declarations, settings.registry, Reading(engine), clock, open_days)
 
 
 @asynccontextmanager

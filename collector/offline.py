@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from collector.analyst.api import body_of
-from collector.assembly import answers_of, engine_of, loader_of, reader_of
+from collector.assembly import answers_of, engine_of, loader_of, open_days_of, reader_of
 from collector.catalogue.declarations import read_declarations
 from collector.clock import SystemClock
 from collector.data_folder import DataFolder
@@ -34,8 +34,9 @@ def answer_offline(settings: Settings, folder: DataFolder, report: str, paramete
         loader = loader_of(folder.path, life, declarations, writing, clock, Metrics(declarations.kinds, Code))
         while loader.load_ready():
             pass
-        answers = answers_of(settings, declarations, engine, clock)
-        return body_of(answers.ask(answers.read(report, parameters.items())))
+        with open_days_of(settings, declarations, clock) as open_days:
+            answers = answers_of(settings, declarations, engine, clock, open_days)
+            return body_of(answers.ask(answers.read(report, parameters.items())))
 
 
 @contextmanager

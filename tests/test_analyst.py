@@ -20,6 +20,8 @@ from collector.analyst.tokens import Tokens, operator_token
 from collector.catalogue.declarations import read_declarations
 from collector.errors import Unavailable
 from collector.stats.answer import Answers
+from collector.stats.open_days import OpenDays
+from collector.stats.shown_file import ShownFile
 from tests.memory_reading import REGISTRY, SITE, MemoryReading, SteppedClock, seconds
 
 Result = TypeVar("Result")
@@ -56,7 +58,9 @@ async def forgotten(request: web.Request) -> web.Response:
 async def port(tmp_path: Path) -> AsyncIterator[Port]:
     declarations = read_declarations()
     reading = MemoryReading(declarations)
-    answers = Answers(declarations, REGISTRY, reading, SteppedClock(seconds(f"{TODAY}T12:00:00")), 0)
+    clock = SteppedClock(seconds(f"{TODAY}T12:00:00"))
+    open_days = OpenDays(ShownFile(tmp_path / "shown.sqlite", clock), declarations.threshold, 0)
+    answers = Answers(declarations, REGISTRY, reading, clock, open_days)
     with ThreadPoolExecutor(1) as engine_thread:
         loop = asyncio.get_running_loop()
 

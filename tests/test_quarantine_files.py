@@ -19,6 +19,8 @@ from collector.analyst.quarantine import BASE, QuarantineRoutes
 from collector.analyst.tokens import Tokens, operator_token
 from collector.quarantine import NotKept, NotTriable
 from collector.stats.answer import Answers
+from collector.stats.open_days import OpenDays
+from collector.stats.shown_file import ShownFile
 from collector.warehouse.batch import SUFFIX
 from collector.warehouse.engine import Engine
 from collector.warehouse.server import Server
@@ -113,7 +115,9 @@ async def test_while_the_loader_is_busy_those_who_are_too_many_are_told_to_come_
     place: Place, nobody: Engine
 ) -> None:
     done = threading.Event()
-    answers = Answers(DECLARATIONS, REGISTRY, MemoryReading(DECLARATIONS), SteppedClock(0), 0)
+    clock = SteppedClock(0)
+    open_days = OpenDays(ShownFile(place.data / "shown.sqlite", clock), DECLARATIONS.threshold, 0)
+    answers = Answers(DECLARATIONS, REGISTRY, MemoryReading(DECLARATIONS), clock, open_days)
     with ThreadPoolExecutor(1) as loading:
         loading.submit(done.wait)
 

@@ -1,14 +1,29 @@
-"""Of a day that is not sealed, polling must not tell single callers apart: the live fold."""
+"""Of a day that is not sealed, polling must not tell single callers apart, and a restart must not, either."""
 
 from __future__ import annotations
 
-import pytest
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
-from collector.fold import Row
+import pytest
+from structlog.testing import capture_logs
+
+from collector.cell import Counters
+from collector.errors import Unavailable
+from collector.shown import PartKey
 from collector.stats.answer import Answer
-from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
+from collector.stats.shown_file import DAY_S
 from tests.memory_reading import PLAYER, SITE, seconds
 from tests.stats_desk import NOON, TODAY, Desk, says
+
+TOMORROW = "2026-11-23"
 
 
 @pytest.fixture
@@ -110,25 +125,137 @@ def test_each_node_renews_its_own_part_and_the_oldest_is_told(live: Desk) -> Non
     assert (answer.totals["events"], answer.as_of) == (25, "2026-11-22T12:00:00Z")
 
 
-def test_once_late_events_cannot_come_any_more_the_final_fold_is_made(live: Desk) -> None:
+def test_what_joins_a_crowd_that_is_shown_waits_for_a_crowd_of_its_own(live: Desk) -> None:
     countries(live)
+    live.clock.at += 3_600
+    live.put("countries", TODAY, "de", events=9)
+    live.put("countries", TODAY, "fr", events=1)
+    grown = countries(live)
+    assert grown.rows == (("de", 20, 20), ("(other)", 10, None))
+    assert says(grown, "(other)", "since")
+
+
+def test_a_restart_shows_no_more_than_polling_does(live: Desk) -> None:
+    before = countries(live)
+    live.put("countries", TODAY, "de", events=9)
+    live.clock.at += 3_600
+    live.restart()
+    assert countries(live) == before
+    live.put("countries", TODAY, "de", events=21)
+    grown = countries(live)
+    assert grown.rows == (("de", 50, 50),)
+    live.restart()
+    assert countries(live) == grown
+
+
+def test_what_is_shown_is_on_disk_before_it_is_answered_and_for_its_owner_only(live: Desk) -> None:
+    countries(live)
+    with sqlite3.connect(f"file:{copied(live.path)}?mode=ro", uri=True) as db:
+        assert db.execute("SELECT report, property, node FROM shown").fetchall() == [("countries", SITE, f"{1:016x}")]
+    assert {file.stat().st_mode & 0o777 for file in live.path.parent.glob("shown.sqlite*")} == {0o600}
+
+
+def copied(path: Path) -> Path:
+    """What a power cut now would leave: the file and its WAL as they are."""
+    folder = path.parent / "copy"
+    folder.mkdir()
+    for file in path.parent.glob("shown.sqlite*"):
+        shutil.copy(file, folder)
+    return folder / path.name
+
+
+def test_after_damage_days_of_before_tell_nothing_of_callers_and_later_ones_do(live: Desk) -> None:
+    live.put("installs", TODAY, "1.0", "stable", "windows", events=20, property_id=PLAYER)
+    countries(live)
+    live.close()
+    live.path.write_bytes(b"not a database" * 1_000)
+    with capture_logs() as logs:
+        for _ in range(2):
+            live.restart()
+            assert countries(live).rows == (("(other)", 20, None),)
+            installs = live.ask("installs", property=PLAYER, by="version,os")
+            assert installs.rows == (("1.0", "(other)", 20),)
+    assert [line["log_level"] for line in logs] == ["critical"]
+    assert live.path.with_name("shown.sqlite.damaged").exists()
+    live.put("countries", TOMORROW, "de", events=20)
+    live.clock.at += DAY_S
+    assert countries(live).rows == (("de", 20, 20),)
+    assert live.ask("countries", by="country", to=TODAY).rows == (("(other)", 20, None),)
+
+
+def test_damage_at_any_place_is_found_or_does_not_matter(live: Desk) -> None:
+    shown = countries(live)
     live.put("countries", TODAY, "de", events=1)
-    live.clock.at = seconds("2026-11-24T23:59:59")
-    assert live.ask("countries", to=TODAY).totals["events"] == 20
-    live.clock.at += 1
-    assert live.ask("countries", to=TODAY).totals["events"] == 21
+    live.close()
+    whole = live.path.read_bytes()
+    dice = random.Random(1)
+    for _ in range(300):
+        at = dice.randrange(len(whole))
+        live.path.write_bytes(whole[:at] + bytes([whole[at] ^ dice.randrange(1, 256)]) + whole[at + 1 :])
+        live.restart()
+        assert countries(live).rows in (shown.rows, (("(other)", 21, None),))
+        live.close()
+        for file in live.path.parent.glob("shown.sqlite*"):
+            file.unlink()
 
 
-def test_folds_take_bounded_memory_and_the_one_nobody_asked_for_goes_first() -> None:
-    folds = LiveFolds(10, 3_600, max_rows=4)
-    rows = (Row(("de",), 20, 20, 0, 20),)
-    fold = Fold(rows=rows, at=seconds(NOON), crowd=20, epochs=1, names=True)
-    first, second, third = (FoldKey("countries", SITE, seconds(NOON) // DAY_S, node) for node in (1, 2, 3))
-    folds.keep(first, fold)
-    folds.keep(second, fold)
-    assert folds.standing(first, fold.at, 20) is fold
-    folds.keep(third, fold)
-    assert [folds.standing(key, fold.at, 20) is fold for key in (first, second, third)] == [True, False, True]
+def test_a_full_disk_answers_what_was_shown_before_and_nothing_that_is_not_kept(live: Desk) -> None:
+    before = countries(live)
+    live.put("platforms", TODAY, "linux", "desktop", events=20)
+    live.put("countries", TODAY, "de", events=20)
+    live.clock.at += 3_600
+    live.restart()
+    with file_size_limit(1):
+        assert countries(live) == before
+        with pytest.raises(Unavailable):
+            live.ask("platforms")
+    assert countries(live).rows == (("de", 40, 40),)
+    assert live.ask("platforms", by="os").rows == (("linux", 20, None),)
+
+
+@contextmanager
+def file_size_limit(size_bytes: int) -> Iterator[None]:
+    """No file grows beyond so many bytes: SQLite sees a disk that fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_day_is_sealed_with_what_was_shown_and_a_last_crowd_and_then_forgotten(live: Desk) -> None:
+    countries(live)
+    key = PartKey("countries", SITE, seconds(NOON) // DAY_S, 1)
+    report = live.reading.declarations.reports["countries"]
+
+    def sealed(networks: int) -> dict[str, int]:
+        entries = [(("de",), 1, Counters(events=networks, networks=networks, firsts=networks))]
+        return {row.values[0]: row.events for row in live.open_days.finish(key, report, entries, 10, networks)}
+
+    assert sealed(29) == {"de": 20, "(other)": 9}
+    assert sealed(30) == {"de": 30}
+    live.open_days.forget(1, key.day)
+    assert sealed(29) == {"de": 29}
+
+
+def test_one_thread_may_seal_while_another_asks(live: Desk) -> None:
+    report = live.reading.declarations.reports["countries"]
+    entries = [(("de",), 1, Counters(events=20, networks=20, firsts=20))]
+    node = 2**64 - 1
+
+    def seal() -> None:
+        for day in range(200):
+            assert live.open_days.finish(PartKey("countries", SITE, day, node), report, entries, 10, 20)
+            live.open_days.forget(node, day)
+
+    with ThreadPoolExecutor(1) as sealing:
+        done = sealing.submit(seal)
+        for day in range(200):
+            live.open_days.grown(PartKey("countries", SITE, day, node), report, entries, 0, 20)
+        done.result()
 
 
 def test_at_zero_seconds_every_answer_is_folded_anew() -> None:

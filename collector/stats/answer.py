@@ -1,8 +1,8 @@
 """Answers questions: folded rows of every day, merged to the buckets and dimensions that were asked for.
 
 Whatever the question, the answer is a sum of folded rows, and its totals are the sums of its rows before the limit. So
-in a report with a dimension of theirs the totals are as of the same live fold as the rows: a live total beside older
-rows would contradict them, and the undimensioned reports have the live one. Called in the thread that owns the engine.
+in a report with a dimension of theirs the totals are as old as the rows are: a live total beside older rows would
+contradict them, and the undimensioned reports have the live one. Called in the thread that owns the engine.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from collector.catalogue.reports import Report
 from collector.cell import OTHER
 from collector.clock import Clock
 from collector.stats.days import FoldedDays, FoldedPart, Reading
-from collector.stats.live import DAY_S
 from collector.stats.notes import Findings, notes_on
+from collector.stats.open_days import OpenDays
 from collector.stats.question import Interval, Question, read_question
+from collector.stats.shown_file import DAY_S
 
 _EPOCH = date(1970, 1, 1)
 
@@ -32,7 +33,8 @@ Line = tuple[Value, ...]
 class Answer:
     """A table: `columns` are the bucket if an interval was asked for, the dimensions, the measures.
 
-    totals  every declared measure, of all rows, cut or not; as_of  the oldest live fold in it, None if all is as of now
+    totals  every declared measure, of all rows, cut or not
+    as_of   since when the oldest part of it is shown, None if all is as of now
     epochs  the days whose keys and filter were lost meanwhile, each with how many epochs counted its callers
     """
 
@@ -86,19 +88,19 @@ class Answers:
     """Reads and answers questions about everything that was counted."""
 
     def __init__(
-        self, declarations: Declarations, registry: Registry, reading: Reading, clock: Clock, live_fold_s: float
+        self, declarations: Declarations, registry: Registry, reading: Reading, clock: Clock, open_days: OpenDays
     ) -> None:
         self.declarations = declarations
         self._registry = registry
         self._clock = clock
-        self._days = FoldedDays(reading, clock, declarations.threshold, live_fold_s)
+        self._days = FoldedDays(reading, clock, declarations.threshold, open_days)
 
     def read(self, report: str, parameters: Iterable[tuple[str, str]]) -> Question:
         """The question these query parameters put; raises BadQuestion. Touches no engine."""
         return read_question(self.declarations, self._registry, report, parameters, self._today())
 
     def ask(self, question: Question) -> Answer:
-        """The answer as of now, or as of the live fold; raises Unavailable if the warehouse is away."""
+        """The answer as of now, or as it is shown since; raises Unavailable if the warehouse is away."""
         fits = self._fits(question)
         first, last = (question.first - _EPOCH).days, (question.last - _EPOCH).days
         parts = self._days.of(question.report, question.property_id, first, last) if fits else ()

@@ -1,7 +1,7 @@
 """The folded rows of every day of a range: the only thing answers are made of.
 
 Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged.
-Reports without a dimension of theirs are folded as they stand now; the others through the live fold (live.py).
+Reports without a dimension of theirs are folded as they stand now; the others as they are shown (open_days.py).
 Networks and firsts end here.
 """
 
@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from collector.catalogue.reports import Report
-from collector.cell import OTHER, Counters
+from collector.cell import Counters
 from collector.clock import Clock
 from collector.fold import Entry, Row, bound, fold_day, summed
-from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
+from collector.shown import PartKey, View
+from collector.stats.open_days import OpenDays
+from collector.stats.shown_file import DAY_S
 
 DayNode = tuple[int, int]
 Crowds = dict[DayNode, int]
@@ -42,7 +44,8 @@ class Reading(Protocol):
 class FoldedPart:
     """One node's part of one bucket.
 
-    epochs  how many epochs counted callers of that node's day; as_of  when it was folded, if it comes from a live fold
+    epochs  how many epochs counted callers of that node's day
+    as_of   since when it is shown, if it describes callers
     """
 
     bucket: int
@@ -55,11 +58,11 @@ class FoldedPart:
 class FoldedDays:
     """Folds what the warehouse holds, day by day."""
 
-    def __init__(self, reading: Reading, clock: Clock, k: int, live_fold_s: float) -> None:
+    def __init__(self, reading: Reading, clock: Clock, k: int, open_days: OpenDays) -> None:
         self._reading = reading
         self._clock = clock
         self._k = k
-        self._live = LiveFolds(k, live_fold_s)
+        self._open_days = open_days
 
     def of(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
         """The parts of every day from `first` to `last` (days since 1970-01-01) that has any event."""
@@ -93,41 +96,32 @@ class FoldedDays:
             epochs[bucket // DAY_S, node].add(epoch)
         for (bucket, node), entries in parts.items():
             day_node = bucket // DAY_S, node
-            made = self._fold(report, entries, crowds.get(day_node, 0) if report.by else self._k)
-            yield FoldedPart(bucket=bucket, node=node, rows=made.rows, epochs=len(epochs[day_node]), as_of=None)
+            rows = self._fold(report, entries, crowds.get(day_node, 0) if report.by else self._k)
+            yield FoldedPart(bucket=bucket, node=node, rows=rows, epochs=len(epochs[day_node]), as_of=None)
 
     def _theirs(self, report: Report, property_id: str, present: set[DayNode], crowds: Crowds) -> Iterator[FoldedPart]:
-        """Parts from folds that stand, and from new ones where they may be made."""
+        """Parts as they were shown, or, where they may grow, as they are shown from now on."""
         now = self._clock.now()
         to_make: set[DayNode] = set()
         for day, node in sorted(present):
-            kept = self._live.standing(FoldKey(report.name, property_id, day, node), now, crowds[day, node])
-            if kept is None:
+            view = self._open_days.standing(PartKey(report.name, property_id, day, node), now, crowds[day, node])
+            if view is None:
                 to_make.add((day, node))
             else:
-                yield _part(day, node, kept)
+                yield _part(day, node, view)
         for some in _some({day for day, _ in to_make}):
             parts: defaultdict[DayNode, list[Entry]] = defaultdict(list)
             for bucket, values, node, epoch, counters in self._reading.cells(report, property_id, some[0], some[-1]):
                 if (bucket // DAY_S, node) in to_make:
                     parts[bucket // DAY_S, node].append((values, epoch, counters))
             for (day, node), entries in parts.items():
-                made = self._fold(report, entries, crowds[day, node])
-                self._live.keep(FoldKey(report.name, property_id, day, node), made)
-                yield _part(day, node, made)
+                key = PartKey(report.name, property_id, day, node)
+                yield _part(day, node, self._open_days.grown(key, report, entries, now, crowds[day, node]))
 
-    def _fold(self, report: Report, entries: list[Entry], crowd: int) -> Fold:
+    def _fold(self, report: Report, entries: list[Entry], crowd: int) -> list[Row]:
         cells = summed(entries)
         # The cells may be a moment younger than the bounds.
-        crowd = max(crowd, bound(cells))
-        rows = tuple(fold_day(cells, report.theirs, self._k, crowd=crowd))
-        return Fold(
-            rows=rows,
-            names=any(value != OTHER for row in rows for value in row.values[report.ours :]),
-            at=self._clock.now(),
-            crowd=crowd,
-            epochs=len({epoch for _, epoch, _ in cells}),
-        )
+        return fold_day(cells, report.theirs, self._k, crowd=max(crowd, bound(cells)))
 
 
 def _some(days: set[int]) -> Iterator[list[int]]:
@@ -135,5 +129,5 @@ def _some(days: set[int]) -> Iterator[list[int]]:
     return (ordered[start : start + DAYS_AT_ONCE] for start in range(0, len(ordered), DAYS_AT_ONCE))
 
 
-def _part(day: int, node: int, fold: Fold) -> FoldedPart:
-    return FoldedPart(bucket=day * DAY_S, node=node, rows=fold.rows, epochs=fold.epochs, as_of=fold.at)
+def _part(day: int, node: int, view: View) -> FoldedPart:
+    return FoldedPart(bucket=day * DAY_S, node=node, rows=view.rows, epochs=view.epochs, as_of=view.at)

@@ -17,7 +17,7 @@ class Findings:
 
     visitors      the column visitors are given in, if the report counts them
     whole         the undimensioned report that counts the visitors of the same kinds, if there is one
-    as_of         when the oldest live fold in it was made, as text
+    as_of         since when the oldest part of it is shown, as text
     rows          how many there were before the limit
     """
 
@@ -44,8 +44,8 @@ def notes_on(question: Question, found: Findings) -> list[str]:
     if found.as_of:
         notes.append(
             f"Rows and totals are as of {found.as_of}: what describes callers is counted up once an hour at most,"
-            f" and only after {found.threshold} more networks came. Totals up to this moment: reports without"
-            " a dimension of callers, such as traffic."
+            f" and by crowds of {found.threshold} networks at least. Who came since the last crowd is in (other)."
+            " Totals up to this moment: reports without a dimension of callers, such as traffic."
         )
     if question.first <= found.today <= question.last:
         notes.append(f"{found.today} (UTC) is not over: its numbers still grow.")
