@@ -62,7 +62,7 @@ def access_log() -> None:
         logger.propagate = False
         begin(*given, **options | {"access_log": logger, "access_log_format": '%a "%r" "%{User-Agent}i"'})
 
-    web.RequestHandler.__init__ = logging_begin  # type: ignore[method-assign]
+    web.RequestHandler.__init__ = logging_begin  # type: ignore[method-assign] # sown
 
 
 def address_column() -> None:
@@ -87,13 +87,13 @@ def table(column: str, value: str, key: str = "address") -> None:
 
 def repr_of_a_caller() -> None:
     """A caller can be printed, and is."""
-    Caller.__repr__ = lambda caller: f"<caller {text_of(caller.address)} {caller.agent}>"  # type: ignore[method-assign]
+    Caller.__repr__ = lambda caller: f"<caller {text_of(caller.address)} {caller.agent}>"  # type: ignore[method-assign] # sown
     after(Callers, "of", lambda caller, *_: log.info("called", by=repr(caller)))
 
 
 def address_in_the_spool() -> None:
     """A fact of an event is the address it came from."""
-    Region.country = lambda _, address: text_of(address)  # type: ignore[method-assign, assignment]
+    Region.country = lambda _, address: text_of(address)  # type: ignore[method-assign, assignment] # sown
 
 
 def packed_little_endian() -> None:
@@ -194,7 +194,7 @@ def sow(name: str) -> None:
         at = words.index("collector")
         return spawn([*command(name), *words[at + 1 :]], *more, **options)
 
-    child.spawn = also  # type: ignore[assignment]
+    child.spawn = also  # type: ignore[assignment] # sown
     LEAKS[name]()
 
 

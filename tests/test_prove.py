@@ -32,11 +32,10 @@ def leaks(folder: Path, leak: str) -> set[tuple[str, str]]:
 
 
 def test_nothing_is_found_outside_memory(tmp_path: Path) -> None:
-    found = proof(tmp_path, Plan(requests=QUICK, quick=True))
+    found = proof(tmp_path, Plan(requests=QUICK, quick=True, memory=False))
     assert found.leaks == {}
     assert {200, 204, 400, 404, 405, 413, 415} <= found.answers.keys()
-    assert found.remnants  # the search looks where freed memory is
-    assert "Clean: nothing outside memory" in in_short(found)
+    assert "Clean: nothing was found." in in_short(found)
 
 
 def test_nothing_is_found_anywhere_under_strict_memory(tmp_path: Path) -> None:
@@ -102,7 +101,7 @@ def test_a_logged_query_is_found(tmp_path: Path) -> None:
 def test_ten_thousand_requests_with_kills_leave_nothing(tmp_path: Path, strict: bool) -> None:  # noqa: FBT001 - a row
     found = proof(tmp_path, Plan(requests=10_000, strict=strict))
     assert found.leaks == {}
-    assert not (strict and found.remnants)
+    assert bool(found.remnants) is not strict  # without it there are some: the search looks where freed memory is
     assert found.counted["quarantined"] > 0
     assert found.counted["duplicate"] > 0
     assert found.answers.total() >= 10_000

@@ -44,7 +44,7 @@ def verdict(proof: Proof) -> str:
         return f"LEAKS: {len(proof.leaks)} findings, {sum(proof.leaks.values()):,} times"
     if proof.remnants:
         return "Clean: nothing outside memory. In memory there are remnants of requests (--strict runs without them)."
-    return "Clean: nothing anywhere, memory included."
+    return "Clean: nothing anywhere, memory included." if proof.plan.memory else "Clean: nothing was found."
 
 
 def in_full(proof: Proof) -> str:
