@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from collector.day_part import PartKey
 from collector.fold import Row
 from collector.stats.answer import Answer
-from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
+from collector.stats.live import DAY_S, Fold, LiveFolds
 from tests.memory_reading import PLAYER, SITE, seconds
 from tests.stats_desk import NOON, TODAY, Desk, says
 
@@ -123,7 +124,7 @@ def test_folds_take_bounded_memory_and_the_one_nobody_asked_for_goes_first() -> 
     folds = LiveFolds(10, 3_600, max_rows=4)
     rows = (Row(("de",), 20, 20, 0, 20),)
     fold = Fold(rows=rows, at=seconds(NOON), crowd=20, epochs=1, names=True)
-    first, second, third = (FoldKey("countries", SITE, seconds(NOON) // DAY_S, node) for node in (1, 2, 3))
+    first, second, third = (PartKey("countries", SITE, seconds(NOON) // DAY_S, node) for node in (1, 2, 3))
     folds.keep(first, fold)
     folds.keep(second, fold)
     assert folds.standing(first, fold.at, 20) is fold

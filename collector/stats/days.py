@@ -1,6 +1,7 @@
 """The folded rows of every day of a range: the only thing answers are made of.
 
-Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged.
+Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged. Days
+that are sealed were folded for good, in the same way (day_part.py): their rows are read as they are.
 Reports without a dimension of theirs are folded as they stand now; the others through the live fold (live.py).
 Networks and firsts end here.
 """
@@ -8,15 +9,17 @@ Networks and firsts end here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from collector.catalogue.reports import Report
 from collector.cell import OTHER, Counters
 from collector.clock import Clock
-from collector.fold import Entry, Row, bound, fold_day, summed
-from collector.stats.live import DAY_S, Fold, FoldKey, LiveFolds
+from collector.day_part import PartKey, fold_part
+from collector.fold import Entry, Row, bound, summed
+from collector.stats.live import DAY_S, Fold, LiveFolds
 
 DayNode = tuple[int, int]
 Crowds = dict[DayNode, int]
@@ -24,8 +27,40 @@ Crowds = dict[DayNode, int]
 DAYS_AT_ONCE = 64  # bounds what one look at the warehouse brings into memory
 
 
+class SealedRow(Protocol):
+    """A row as it was sealed, of one node; `epochs` counted callers there that day."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def values(self) -> tuple[str, ...]: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def visitors(self) -> int | None: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def bound(self) -> int: ...
+
+
 class Reading(Protocol):
-    """What stats asks of the warehouse. Days are whole days since 1970-01-01 UTC, both inclusive."""
+    """What stats asks of the warehouse. Days are whole days since 1970-01-01 UTC, both inclusive.
+
+    Cells and bounds are of days that were not sealed when sealed_through was last asked, sealed rows of all others.
+    """
+
+    def sealed_through(self) -> Mapping[int, int]:
+        """The latest day of each node that is sealed; to be asked before anything else."""
+        ...
+
+    def sealed(self, report: Report, property_id: str, from_day: int, to_day: int, /) -> Iterable[SealedRow]:
+        """Every row that was sealed, rows of one bucket and node together."""
+        ...
 
     def cells(
         self, report: Report, property_id: str, from_day: int, to_day: int, /
@@ -63,6 +98,8 @@ class FoldedDays:
 
     def of(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
         """The parts of every day from `first` to `last` (days since 1970-01-01) that has any event."""
+        self._reading.sealed_through()
+        yield from self._sealed(report, property_id, first, last)
         if not report.by:
             # An undimensioned total is always shown: there is nothing in it to single anyone out by.
             yield from self._now(report, property_id, first, last, {})
@@ -73,6 +110,14 @@ class FoldedDays:
             return
         for some in _some({day for day, _ in present}):
             yield from self._now(report, property_id, some[0], some[-1], crowds)
+
+    def _sealed(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
+        """Parts as they were sealed."""
+        found = self._reading.sealed(report, property_id, first, last)
+        for (bucket, node), rows in groupby(found, lambda row: (row.bucket, row.node)):
+            sealed = list(rows)
+            folded = [Row(row.values, row.events, row.visitors, row.amount, row.bound) for row in sealed]
+            yield FoldedPart(bucket=bucket, node=node, rows=folded, epochs=sealed[0].epochs, as_of=None)
 
     def _crowds(self, report: Report, property_id: str, first: int, last: int) -> tuple[Crowds, set[DayNode]]:
         """The largest bound of any report per day and node, and where this report has cells at all."""
@@ -93,7 +138,8 @@ class FoldedDays:
             epochs[bucket // DAY_S, node].add(epoch)
         for (bucket, node), entries in parts.items():
             day_node = bucket // DAY_S, node
-            made = self._fold(report, entries, crowds.get(day_node, 0) if report.by else self._k)
+            key = PartKey(report.name, property_id, *day_node)
+            made = self._fold(key, report, entries, crowds.get(day_node, 0))
             yield FoldedPart(bucket=bucket, node=node, rows=made.rows, epochs=len(epochs[day_node]), as_of=None)
 
     def _theirs(self, report: Report, property_id: str, present: set[DayNode], crowds: Crowds) -> Iterator[FoldedPart]:
@@ -101,7 +147,7 @@ class FoldedDays:
         now = self._clock.now()
         to_make: set[DayNode] = set()
         for day, node in sorted(present):
-            kept = self._live.standing(FoldKey(report.name, property_id, day, node), now, crowds[day, node])
+            kept = self._live.standing(PartKey(report.name, property_id, day, node), now, crowds[day, node])
             if kept is None:
                 to_make.add((day, node))
             else:
@@ -112,15 +158,16 @@ class FoldedDays:
                 if (bucket // DAY_S, node) in to_make:
                     parts[bucket // DAY_S, node].append((values, epoch, counters))
             for (day, node), entries in parts.items():
-                made = self._fold(report, entries, crowds[day, node])
-                self._live.keep(FoldKey(report.name, property_id, day, node), made)
+                key = PartKey(report.name, property_id, day, node)
+                made = self._fold(key, report, entries, crowds[day, node])
+                self._live.keep(key, made)
                 yield _part(day, node, made)
 
-    def _fold(self, report: Report, entries: list[Entry], crowd: int) -> Fold:
+    def _fold(self, key: PartKey, report: Report, entries: list[Entry], crowd: int) -> Fold:
         cells = summed(entries)
         # The cells may be a moment younger than the bounds.
         crowd = max(crowd, bound(cells))
-        rows = tuple(fold_day(cells, report.theirs, self._k, crowd=crowd))
+        rows = tuple(fold_part(key, report, cells, self._k, crowd))
         return Fold(
             rows=rows,
             names=any(value != OTHER for row in rows for value in row.values[report.ours :]),

@@ -13,23 +13,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from collector.day_part import PartKey
 from collector.fold import Row
 
 DAY_S = 86_400
 # An event counts for the day it happened if it arrives within 48 h (reduce/moment.py); after that a day is sealed.
 LATE_S = 172_800
 MAX_ROWS = 500_000  # about 100 MB
-
-
-class FoldKey(NamedTuple):
-    """Whose fold: k is per node, so each node's part of a day is folded and renewed by itself."""
-
-    report: str
-    property: str
-    day: int
-    node: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +44,10 @@ class LiveFolds:
         self._k = k
         self._live_fold_s = live_fold_s
         self._max_rows = max_rows
-        self._folds: OrderedDict[FoldKey, Fold] = OrderedDict()
+        self._folds: OrderedDict[PartKey, Fold] = OrderedDict()
         self._rows = 0
 
-    def standing(self, key: FoldKey, now: float, crowd: int) -> Fold | None:
+    def standing(self, key: PartKey, now: float, crowd: int) -> Fold | None:
         """The fold to show again, `crowd` being the property-day's bound now; None if one is to be made."""
         fold = self._folds.get(key)
         if fold is None or self._may_renew(fold, key.day, now, crowd):
@@ -64,7 +55,7 @@ class LiveFolds:
         self._folds.move_to_end(key)
         return fold
 
-    def keep(self, key: FoldKey, fold: Fold) -> None:
+    def keep(self, key: PartKey, fold: Fold) -> None:
         """Show this fold from now on; drop those nobody asked for longest if it gets too much."""
         if self._live_fold_s == 0:
             return

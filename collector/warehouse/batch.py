@@ -34,6 +34,8 @@ from collector.disk import DISK, Disk
 from collector.errors import Corrupt
 from collector.warehouse.tables import DAY_S, HOT, SEAL, SEALED, TABLES, Table
 
+FROZEN, SEALING = "frozen", "sealing"
+"""The folders in DATA: of the loader's files, and of the sealer's."""
 SUFFIX = ".batches"
 MAX_ROWS = 500_000  # a part of so many rows takes 1-2 s; insert_once.py makes sure that it stays one block
 MAX_HEADER_BYTES = 16 * 1024 * 1024
@@ -115,6 +117,12 @@ def freeze(
 def seal_name(node: int, day: int) -> str:
     """What the file and the first batch of a day's seal are called; no segment is called so."""
     return f"{node:016x}-seal.{_date(day)}"
+
+
+def is_being_sealed(disk: Disk, folder: Path, frozen: Frozen) -> bool:
+    """Whether the seal of a day of these batches lies in that folder: written, and not yet verified."""
+    names = set(disk.names(folder))
+    return any(seal_name(batch.node, batch.day) + SUFFIX in names for batch in frozen.batches)
 
 
 def freeze_seal(

@@ -55,7 +55,7 @@ class Writing:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._folding = folding or Folding()
+        self.folding = folding or Folding()
         self._detached = detached
         self._now = now
         self._client: Client | None = None
@@ -139,7 +139,7 @@ class Writing:
             return batch
         if batch.day <= self.kept_after():
             raise NotInsertable(batch.name, None)
-        return self._folding.late(batch)
+        return self.folding.late(batch)
 
     def _connected(self) -> Client:
         if self._client is None:
