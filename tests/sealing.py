@@ -7,8 +7,7 @@ them. Days lie far ahead, so that the engine, which knows no other clock than th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,20 +127,16 @@ class Node:
         self.loader = self.place.loader(self._engine, self.metrics, self.clock, disk)
         self.sealer = self.place.sealer(self.clock, disk)
 
-    @contextmanager
-    def one_life(self) -> Iterator[None]:
-        """If it is killed in the block, the next life begins after it."""
-        try:
-            yield
-        except KilledError:
-            self.begin()
-
     def load(self) -> int:
         """Load all there is."""
         loaded = 0
         while now := self.loader.load_ready():
             loaded += now
         return loaded
+
+    def seal(self) -> None:
+        """Seal what is due, and drop; at most one day a minute."""
+        self.sealer.run()
 
     def work(self) -> None:
         """What the process does in some minutes: load, seal all that is due, drop what was sealed a while ago."""
@@ -169,7 +164,7 @@ class Desk:
 
     def ask(self, report: str, first: int, last: int, property_id: str = SITE, **more: str) -> Answer:
         """The answer about these days, by everything."""
-        asked = {"property": property_id, "from": _date(first), "to": _date(last), "limit": "10000", **more}
+        asked = {"property": property_id, "from": date_of(first), "to": date_of(last), "limit": "10000", **more}
         if by := DECLARATIONS.reports[report].by:
             asked.setdefault("by", ",".join(by))
         return self._answers.ask(self._answers.read(report, asked.items()))
@@ -184,7 +179,8 @@ class Desk:
         return counted
 
 
-def _date(day: int) -> str:
+def date_of(day: int) -> str:
+    """A day as answers tell it."""
     return datetime.fromtimestamp(day * DAY_S, UTC).date().isoformat()
 
 
