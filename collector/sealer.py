@@ -106,11 +106,13 @@ class Sealer:
     def _look(self, node: int, most: int) -> Told:
         try:
             self._seals.writing.sealed_through(self._node)  # raises if another collector sealed days of it
-            self._finish()
-            sealed, hot = self._seals.sealed(), self._seals.hot_days()
-            self._drop(hot, sealed)
+            hot = self._seals.hot_days()
+            self._note_sealed(hot, self._seals.sealed())
             self._tell_late(hot)
-            return self._seal_in_order([part for part in hot if part.node == node], sealed.get(node, NEVER).day, most)
+            self._finish()
+            self._drop()
+            through = self._seals.sealed().get(node, NEVER).day
+            return self._seal_in_order([part for part in hot if part.node == node], through, most)
         except OSError:
             self._tidied = False
             raise
@@ -204,21 +206,22 @@ class Sealer:
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
-    def _drop(self, hot: list[DayNode], sealed: dict[int, Through]) -> None:
-        """Drop days that this process has seen sealed for a while: its own, and those it sealed for others."""
+    def _note_sealed(self, hot: list[DayNode], sealed: dict[int, Through]) -> None:
+        """Remember since when days are seen sealed that are ours to drop: our own, and those we sealed for others."""
         me = f"{self._node:016x}"
         ours = self._dead | {self._node} | {node for node, through in sealed.items() if through.by == me}
         done = [part for part in hot if part.node in ours and part.day <= sealed.get(part.node, NEVER).day]
-        now_s = self._clock.now()
-        self._seen = {part: self._seen.get(part, now_s) for part in done}
+        self._seen = {part: self._seen.get(part, self._clock.now()) for part in done}
+
+    def _drop(self) -> None:
         for part, since_s in self._seen.items():
-            if now_s - since_s >= DROP_AFTER_S:
+            if self._clock.now() - since_s >= DROP_AFTER_S:
                 self._seals.drop_hot(part)
                 log.info("a sealed day was dropped", day=part.day, node=f"{part.node:016x}")
 
     def _tell_late(self, hot: list[DayNode]) -> None:
         now_s = self._clock.now()
-        late = [part for part in hot if (part.day + 1) * DAY_S + ALARM_AFTER_S < now_s]
+        late = [part for part in hot if part not in self._seen and (part.day + 1) * DAY_S + ALARM_AFTER_S < now_s]
         self._metrics.days_unsealed_late(len(late))
         if late and abs(now_s - self._alarmed) >= ALARM_EVERY_S:
             self._alarmed = now_s

@@ -12,9 +12,9 @@ from clickhouse_connect.driver.client import Client
 
 from collector.cell import OTHER, CellKey, Counters
 from collector.disk import DISK
-from collector.errors import Misconfigured
+from collector.errors import Misconfigured, Unavailable
 from collector.stats.answer import Answer
-from collector.warehouse.batch import freeze
+from collector.warehouse.batch import freeze, seal_name
 from collector.warehouse.engine import Engine
 from collector.warehouse.writing import Writing
 from tests.loading import DECLARATIONS, event
@@ -365,15 +365,49 @@ def test_days_of_a_dead_node_are_sealed_by_another_and_its_own_collector_refuses
         node.sealer.seal_dead(node.place.node)
 
 
+def test_a_day_that_cannot_be_sealed_is_told_and_holds_up_only_what_comes_for_it(
+    client: Client, day: int, clock: SteppedClock, node: Node, desk: Desk
+) -> None:
+    node.place.write(hits(day, 12))
+    node.load()
+    client.command(
+        "INSERT INTO sealed (node, bucket, d1, amount) VALUES"
+        f" ({node.place.node}, {day * DAY_S}, '{seal_name(node.place.node, day)}', 77)"
+    )
+    late_before = days_late(node, clock, day * DAY_S + HOURS_72_S)
+    clock.at += 61
+    node.sealer.run()
+    assert node.place.late_days[-1] == late_before + 1
+    with pytest.raises(Unavailable, match="sealing is stopped"):
+        node.sealer.seal_due()
+    node.place.write(hits(day, 1))
+    assert node.load() == 0
+    node.place.write(hits(day + 3, 2))
+    assert node.load() == 2
+    assert desk.per_day("traffic", day, day + 3).total() == 14
+    assert [Path(name).suffix for name in node.place.files()] == [".batches", ".batches"]
+    client.command(f"ALTER TABLE sealed DELETE WHERE node = {node.place.node} SETTINGS mutations_sync = 1")
+    clock.at += 61
+    node.sealer.run()
+    assert node.load() == 1
+    assert desk.per_day("traffic", day, day + 3).total() == 15
+    assert node.place.files() == []
+
+
+def days_late(node: Node, clock: SteppedClock, at: float) -> int:
+    """How many days, of whichever node, are late at that time."""
+    clock.at = at
+    node.sealer.run()
+    return node.place.late_days[-1]
+
+
 def test_days_that_lie_unsealed_72_hours_after_their_end_are_told_whosever_they_are(
     engine: Engine, tmp_path: Path, day: int, clock: SteppedClock, node: Node, capfd: pytest.CaptureFixture[str]
 ) -> None:
     dead = Node(engine, tmp_path / "dead", clock)
     dead.place.write(hits(day, 1))
     dead.load()
-    clock.at = day * DAY_S + HOURS_72_S
-    node.sealer.run()
-    before = node.place.late_days[-1]
+    before = days_late(node, clock, day * DAY_S + HOURS_72_S)
     clock.at += 61
     node.sealer.run()
     assert node.place.late_days[-1] == before + 1

@@ -93,13 +93,16 @@ ORDER BY {key}
 """
 
 
-_IS_SEAL = f"report = '{MARKER}' AND property = '' AND d2 = '{SEAL}'"
+_IS_MARKER = f"report = '{MARKER}' AND property = ''"
+_IS_SEAL = f"d2 = '{SEAL}'"
+# What came late may lie before the first day that has a seal.
 _SEALED_THROUGH = f"""
-SELECT node, intDiv(toUnixTimestamp(max(bucket)), {DAY_S}), intDiv(toUnixTimestamp(min(bucket)), {DAY_S})
-FROM {SEALED.name} WHERE {_IS_SEAL} GROUP BY node
+SELECT node, intDiv(toUnixTimestamp(maxIf(bucket, {_IS_SEAL})), {DAY_S}), intDiv(toUnixTimestamp(min(bucket)), {DAY_S})
+FROM {SEALED.name} WHERE {_IS_MARKER} GROUP BY node HAVING countIf({_IS_SEAL}) > 0
 """
 _EPOCHS = f"""
-SELECT intDiv(toUnixTimestamp(bucket), {DAY_S}), node, visitors FROM {SEALED.name} WHERE {_IS_SEAL} AND {_RANGE}
+SELECT intDiv(toUnixTimestamp(bucket), {DAY_S}), node, visitors FROM {SEALED.name}
+WHERE {_IS_MARKER} AND {_IS_SEAL} AND {_RANGE}
 """
 
 
