@@ -213,7 +213,8 @@ class Loader:
     def _load(self, frozen: Frozen) -> None:
         """Insert and verify every batch of a frozen file, then delete its segments and it."""
         refused: list[Batch] = []
-        if is_being_sealed(self._disk, self._sealing, frozen):
+        if is_being_sealed(self._disk, self._sealing, frozen):  # it waits, and needs its segments no more
+            self._reader.delete(frozen.segments)
             return
         try:
             for batch in frozen.batches:
