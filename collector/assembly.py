@@ -21,6 +21,7 @@ from collector.analyst.api import build_app
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
 from collector.analyst.quarantine import QuarantineRoutes
+from collector.analyst.sealing import SealRoutes
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
@@ -32,6 +33,7 @@ from collector.loader import Loader
 from collector.log import log, web_logger
 from collector.metrics import Metrics
 from collector.processes.inherited import Inherited
+from collector.sealer import Sealer
 from collector.settings import Settings
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
@@ -41,7 +43,9 @@ from collector.stats.open_days import OpenDays
 from collector.stats.shown_file import ShownFile
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
+from collector.warehouse.folding import Folding
 from collector.warehouse.reading import Reading
+from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
 from collector.worker import SPOOL, region_of, stop_signal, work
@@ -79,7 +83,7 @@ def check_settings(settings: Settings) -> None:
 
 
 async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> None:
-    """The warehouse process: the engine, the loader in one thread of it, questions in another, the analyst port."""
+    """The warehouse process: the engine, loader and sealer in one thread, questions in another, the analyst port."""
     stop = stop_signal()
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
@@ -89,19 +93,21 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
     ):
-        writing = Writing(engine, detached=metrics.detached)
+        writing = writing_of(engine, declarations, metrics)
         await _connect(writing, loading)
         life = Life(int(inherited.node, 16), inherited.epoch)
         loader = loader_of(settings.data, life, declarations, writing, clock, metrics)
+        sealer = sealer_of(settings.data, life, declarations, writing, clock, metrics, open_days)
         answers = answers_of(settings, declarations, engine, clock, open_days)
         tokens = Tokens(settings.data, settings.analyst_token)
 
         asked: set[asyncio.Future[Any]] = set()
         dictionary = dictionary_of(ledger_of(declarations, metrics.series()))
-        more = [dictionary_route(dictionary), *QuarantineRoutes(loader, _in_thread(loading, asked)).routes()]
-        app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), more)
+        routes = [dictionary_route(dictionary), *QuarantineRoutes(loader, _in_thread(loading, asked)).routes()]
+        routes += SealRoutes(sealer, _in_thread(loading, asked)).routes()
+        app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), routes)
         async with _analyst_port(app, inherited) as runner:
-            load = asyncio.create_task(_load(loader, loading))
+            load = asyncio.create_task(_load(loader, sealer, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
             log.info("answering analysts")
             inherited.say_ready()
@@ -162,6 +168,34 @@ def loader_of(
     )
 
 
+def writing_of(engine: Engine, declarations: Declarations, metrics: Metrics) -> Writing:
+    """What writes to an engine; used by one thread."""
+    folding = Folding(declarations.reports, declarations.threshold)
+    return Writing(engine, folding=folding, detached=metrics.detached)
+
+
+def sealer_of(
+    data: Path,
+    life: Life,
+    declarations: Declarations,
+    writing: Writing,
+    clock: Clock,
+    metrics: Metrics,
+    open_days: OpenDays,
+) -> Sealer:
+    """What seals the days of a data directory's node; used by the loader's thread."""
+    reader = reader_of(data, declarations)
+    return Sealer(
+        data,
+        node=life.node,
+        reader=reader,
+        seals=Seals(writing, open_days.finish),
+        forget=open_days.forget,
+        clock=clock,
+        metrics=metrics,
+    )
+
+
 @contextmanager
 def open_days_of(settings: Settings, declarations: Declarations, clock: Clock) -> Iterator[OpenDays]:
     """What is shown of days that are not sealed, for the block; used by the thread that asks and the one that seals."""
@@ -200,12 +234,13 @@ async def _answer_last(runner: web.AppRunner, asked: set[asyncio.Future[Any]]) -
         await asyncio.wait(asked, timeout=LAST_ANSWERS_S)
 
 
-async def _load(loader: Loader, loading: ThreadPoolExecutor) -> None:
-    """Load what is ready, again at once while there is more."""
+async def _load(loader: Loader, sealer: Sealer, loading: ThreadPoolExecutor) -> None:
+    """Load what is ready, again at once while there is more; where there is nothing, seal what is due."""
     loop = asyncio.get_running_loop()
     while True:
         try:
             if not await loop.run_in_executor(loading, loader.load_ready):
+                await loop.run_in_executor(loading, sealer.run)
                 await asyncio.sleep(LOAD_EVERY_S)
         except Misconfigured as wrong:  # after it was away: no reason to stop receiving
             log.critical("the database is not as it must be: events wait in the spool", rule=str(wrong))

@@ -1,7 +1,8 @@
 """The `collector` command: what an operator types, and what is said back.
 
 Reads settings and calls one function of another module per command; what commands share is in commands.py, what is said
-about the quarantine in quarantine_commands.py. `collector child` is for the supervisor only.
+about the quarantine in quarantine_commands.py, about sealing in seal_command.py. `collector child` is for the
+supervisor only.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from collector.offline import answer_offline
 from collector.processes.inherited import Inherited
 from collector.processes.reload import handed_on, rehearsed_for
 from collector.quarantine_commands import quarantine
+from collector.seal_command import seal
 from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
@@ -165,6 +167,7 @@ def query(report: str, form: str, **given: Any) -> None:
 
 collector.add_command(quarantine)
 collector.add_command(prove_command)
+collector.add_command(seal)
 
 
 @collector.group(short_help="Make tokens for analysts.")

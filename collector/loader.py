@@ -13,7 +13,8 @@ The frozen file goes last: it is all that says that its segments are counted. We
 two would leave segments that look new, and count them twice. Found at start, it is verified again, never made again.
 While the database is away its segments may go earlier: events never lie longer than an hour, and it holds their cells.
 What is refused for good goes to quarantine (quarantine.py), where a frozen file still speaks for its segments. A batch
-with a marker that disagrees, or damaged on disk, stays where it is until somebody has looked; the others go on.
+with a marker that disagrees, or damaged on disk, stays where it is until somebody has looked; the others go on. What
+comes for a day that is sealed is folded by itself (writing.py); while a day is being sealed (sealer.py), it waits.
 """
 
 from __future__ import annotations
@@ -32,11 +33,10 @@ from collector.spool.gather import MAX_EVENTS, gather
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import Life, Segment
-from collector.warehouse.batch import SUFFIX, Batch, Frozen, freeze, read_frozen
+from collector.warehouse.batch import FROZEN, SEALING, SUFFIX, Batch, Frozen, freeze, is_being_sealed, read_frozen
 from collector.warehouse.insert_once import NotInsertable
 from collector.warehouse.writing import Writing
 
-FROZEN = "frozen"
 FORGET_EVERY_S = 1.0  # ids past their time, while nothing is loaded
 LOOK_AGAIN_S = 60.0  # at segments that could not be read
 OLD_S = 600  # while the database is away: events become cells, and go, well within an hour (privacy.md C3)
@@ -58,7 +58,7 @@ class Loader:
         metrics: LoaderMetrics,
     ) -> None:
         self.quarantine = Quarantine(reader, data)
-        self._frozen = data / FROZEN
+        self._frozen, self._sealing = data / FROZEN, data / SEALING
         self._life = life
         self._disk = reader.disk
         self._reader = reader
@@ -124,10 +124,8 @@ class Loader:
         self._pause = self._verified = 0
         try:
             self._load(frozen)
-        except (Unavailable, Misconfigured):
-            pass
-        except OSError:
-            self._settled = False
+        except (Unavailable, Misconfigured, OSError) as error:
+            self._settled = self._settled and not isinstance(error, OSError)
         self._tell()
         rest = "stopped" if frozen.path in self.stopped else "waiting" if frozen.path in self._waiting else "refused"
         return Retried(loaded=self._verified, **{rest: frozen.events - self._verified})
@@ -216,6 +214,9 @@ class Loader:
     def _load(self, frozen: Frozen) -> None:
         """Insert and verify every batch of a frozen file, then delete its segments and it."""
         refused: list[Batch] = []
+        if is_being_sealed(self._disk, self._sealing, frozen):  # it waits, and needs its segments no more
+            self._reader.delete(frozen.segments)
+            return
         try:
             for batch in frozen.batches:
                 try:

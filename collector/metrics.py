@@ -106,6 +106,9 @@ class Metrics:
         self._ids = _gauge(registry, "collector_ids_remembered", "Event ids that a retry is known by")
         self._ids_early = _gauge(registry, "collector_ids_forgotten_early", "Ids forgotten early, for want of room")
         self._detached = _gauge(registry, "collector_detached_parts", "Parts of the database that were put aside")
+        self._late_days = _gauge(
+            registry, "collector_days_unsealed_late", "Days not sealed though they ended 72 hours ago, of any node"
+        )
         self._stopped = _gauge(
             registry, "collector_batches_stopped", "Frozen files that wait for somebody to look: a marker disagrees"
         )
@@ -175,6 +178,10 @@ class Metrics:
     def detached(self, parts: int) -> None:
         """Say how many parts of the database the engine or somebody has put aside: answers lack what they count."""
         self._detached.set(parts)
+
+    def days_unsealed_late(self, days: int) -> None:
+        """Say how many days of any node still lie unfolded 72 hours after their end."""
+        self._late_days.set(days)
 
     def epoch(self, number: int) -> None:
         """Say which epoch runs."""
@@ -267,3 +274,9 @@ class LoaderMetrics(Protocol):
     def load_failed(self) -> None: ...
     def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None: ...
     def ids(self, *, remembered: int, forgotten_early: int) -> None: ...
+
+
+class SealerMetrics(Protocol):
+    """What of these the sealer tells."""
+
+    def days_unsealed_late(self, days: int) -> None: ...

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from collector.analyst.api import body_of
-from collector.assembly import answers_of, engine_of, loader_of, open_days_of, reader_of
-from collector.catalogue.declarations import read_declarations
+from collector.assembly import answers_of, engine_of, loader_of, open_days_of, reader_of, sealer_of, writing_of
+from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import SystemClock
 from collector.data_folder import DataFolder
 from collector.errors import Code, Misconfigured, Unavailable
@@ -20,20 +20,17 @@ from collector.quarantine import Quarantine, Retried
 from collector.settings import Settings
 from collector.spool.segment import Life
 from collector.stats.question import BadQuestion
+from collector.warehouse.engine import Engine
+from collector.warehouse.seals import Told
 from collector.warehouse.writing import Writing
 
 
 def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
     """The body that answers a question; what is spooled is loaded first."""
     declarations = read_declarations()
-    clock = SystemClock()
     with _plainly(folder), engine_of(settings) as engine:
-        writing = Writing(engine)
-        writing.connect()
-        life = Life(int(folder.node(), 16), 0)
-        loader = loader_of(folder.path, life, declarations, writing, clock, Metrics(declarations.kinds, Code))
-        while loader.load_ready():
-            pass
+        _load_all(folder, declarations, engine)
+        clock = SystemClock()
         with open_days_of(settings, declarations, clock) as open_days:
             answers = answers_of(settings, declarations, engine, clock, open_days)
             return body_of(answers.ask(answers.read(report, parameters.items())))
@@ -51,8 +48,34 @@ def retry_offline(settings: Settings, folder: DataFolder, name: str) -> Retried:
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
     with _plainly(folder), engine_of(settings) as engine:
-        life = Life(int(folder.node(), 16), 0)
-        return loader_of(folder.path, life, declarations, Writing(engine), SystemClock(), metrics).retry(name)
+        writing = writing_of(engine, declarations, metrics)
+        return loader_of(folder.path, _life(folder), declarations, writing, SystemClock(), metrics).retry(name)
+
+
+def seal_offline(settings: Settings, folder: DataFolder, node: int | None) -> Told:
+    """Seal what is due of this node or, of one that is gone, what is old enough; what is spooled is loaded first."""
+    declarations = read_declarations()
+    with _plainly(folder), engine_of(settings) as engine:
+        writing = _load_all(folder, declarations, engine)
+        metrics = Metrics(declarations.kinds, Code)
+        clock = SystemClock()
+        with open_days_of(settings, declarations, clock) as open_days:
+            sealer = sealer_of(folder.path, _life(folder), declarations, writing, clock, metrics, open_days)
+            return sealer.seal_due() if node is None else sealer.seal_dead(node)
+
+
+def _load_all(folder: DataFolder, declarations: Declarations, engine: Engine) -> Writing:
+    metrics = Metrics(declarations.kinds, Code)
+    writing = writing_of(engine, declarations, metrics)
+    writing.connect()
+    loader = loader_of(folder.path, _life(folder), declarations, writing, SystemClock(), metrics)
+    while loader.load_ready():
+        pass
+    return writing
+
+
+def _life(folder: DataFolder) -> Life:
+    return Life(int(folder.node(), 16), 0)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NamedTuple
 
 from collector.cell import OTHER, Counters
 from collector.fold import Entry, Row, bound, fold, fold_day, summed
@@ -30,15 +29,6 @@ GROWS_BY = (
 )
 
 _NO_COUNTERS = Counters()
-
-
-class PartKey(NamedTuple):
-    """Whose part of a day: k is per node, so each node's is folded and shown by itself."""
-
-    report: str
-    property: str
-    day: int
-    node: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,6 @@ from collector.door.tally import Tally
 from collector.errors import Code
 from collector.forgetting import Forgetting
 from collector.ledger import ledger_of
-from collector.loader import FROZEN
 from collector.log import log, loop_exception_handler
 from collector.metrics import Metrics
 from collector.processes.inherited import Inherited
@@ -45,6 +44,7 @@ from collector.spool.appender import Appender
 from collector.spool.room import Room
 from collector.spool.segment import Life, recover, segment_name, worker_folder
 from collector.spool.writer import SpoolWriter, keep_layout
+from collector.warehouse.batch import FROZEN
 
 SPOOL = "spool"
 MB = 1_000_000

@@ -15,11 +15,14 @@ from collector.clock import Clock, SystemClock
 from collector.disk import DISK, Disk
 from collector.event import Event, Fact
 from collector.loader import Loader
+from collector.sealer import Sealer
 from collector.spool.frame import encode, record_of
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import OPEN, Life, closed_path, segment_name, worker_folder
 from collector.warehouse.engine import Engine
+from collector.warehouse.folding import Folding
+from collector.warehouse.seals import Seals
 from collector.warehouse.writing import Writing
 
 DECLARATIONS = read_declarations()
@@ -81,6 +84,8 @@ class Place:
     node: int = field(default_factory=lambda: secrets.randbits(64))
     sequence: int = 0
     seen: Seen | None = None
+    writing: Writing | None = None
+    late_days: list[int] = field(default_factory=list)
 
     def write(self, *frames: list[tuple[Event, int]], worker: int = 0, epoch: int = 1, closed: bool = True) -> Path:
         """A segment of these frames, as a worker leaves it."""
@@ -105,19 +110,33 @@ class Place:
         if self.seen:
             self.seen.close()
         self.seen = Seen(self.data / IDS)
+        self.writing = Writing(engine, folding=Folding(DECLARATIONS.reports, DECLARATIONS.threshold))
         return Loader(
             self.data,
             life=Life(self.node, 1),
-            reader=SpoolReader(disk, self.data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest),
+            reader=self._reader(disk),
             seen=self.seen,
-            writing=Writing(engine),
+            writing=self.writing,
             clock=clock or SystemClock(),
             metrics=metrics or Counted(),
         )
 
+    def sealer(self, clock: Clock, disk: Disk = DISK) -> Sealer:
+        """The sealer of the process whose loader was made last."""
+        assert self.writing is not None
+        seals = Seals(self.writing)
+        return Sealer(self.data, node=self.node, reader=self._reader(disk), seals=seals, clock=clock, metrics=self)
+
+    def days_unsealed_late(self, days: int) -> None:
+        """What the sealer tells as a metric."""
+        self.late_days.append(days)
+
+    def _reader(self, disk: Disk) -> SpoolReader:
+        return SpoolReader(disk, self.data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest)
+
     def files(self) -> list[str]:
-        """What lies in spool, frozen and quarantine."""
-        folders = [self.data / name for name in ("spool", "frozen", "quarantine")]
+        """What lies in spool, frozen, quarantine and sealing."""
+        folders = [self.data / name for name in ("spool", "frozen", "quarantine", "sealing")]
         return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""A warehouse of the tests: cells put there by hand, read through the same two questions as the real one."""
+"""A warehouse of the tests: cells and sealed rows put there by hand, read by the same questions as the real one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collector.catalogue.declarations import Declarations
 from collector.catalogue.registry import Product, Registry, Site
 from collector.catalogue.reports import Report
 from collector.cell import CellKey, Counters
+from collector.warehouse.reading import SealedRow
 
 DAY_S = 86_400
 NOTHING: frozenset[str] = frozenset()
@@ -51,11 +52,13 @@ class SteppedClock:
 
 @dataclass(slots=True)
 class MemoryReading:
-    """Cells by node. `looks` counts how often cells were read."""
+    """Cells and sealed rows by node. `looks` counts how often cells were read; `through`: how far a node is sealed."""
 
     declarations: Declarations
     cells_by_node: dict[int, dict[CellKey, Counters]] = field(default_factory=lambda: defaultdict(dict))
     looks: int = 0
+    through: dict[int, int] = field(default_factory=dict)
+    rows: list[tuple[str, str, SealedRow]] = field(default_factory=list)
 
     def put(  # noqa: PLR0913 - each but two has a default, and all of them a name
         self,
@@ -76,6 +79,17 @@ class MemoryReading:
             Counters(events=events, visitors=events, networks=new, firsts=new, amount=amount)
         )
 
+    def sealed_through(self) -> dict[int, int]:
+        return self.through
+
+    def sealed(self, report: Report, property_id: str, from_day: int, to_day: int) -> list[SealedRow]:
+        return [
+            row
+            for name, of, row in self.rows
+            if (name, of) == (report.name, property_id)
+            and from_day <= row.bucket // DAY_S <= min(to_day, self.through.get(row.node, -1))
+        ]
+
     def cells(
         self, report: Report, property_id: str, from_day: int, to_day: int
     ) -> list[tuple[int, tuple[str, ...], int, int, Counters]]:
@@ -89,7 +103,9 @@ class MemoryReading:
             (key.bucket, key.values, node, key.epoch, counters)
             for node, cells in self.cells_by_node.items()
             for key, counters in cells.items()
-            if key.report == report.name and key.property == property_id and from_day <= key.bucket // DAY_S <= to_day
+            if key.report == report.name
+            and key.property == property_id
+            and max(from_day, self.through.get(node, -1) + 1) <= key.bucket // DAY_S <= to_day
         ]
 
     def bounds(self, property_id: str, from_day: int, to_day: int) -> list[tuple[int, int, str, int, int, int]]:

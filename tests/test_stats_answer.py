@@ -7,7 +7,8 @@ from itertools import combinations
 import pytest
 
 from collector.cell import OTHER
-from tests.memory_reading import OTHER_SITE, PLAYER
+from collector.warehouse.reading import SealedRow
+from tests.memory_reading import DAY_S, OTHER_SITE, PLAYER, SITE, seconds
 from tests.stats_desk import TODAY, Desk, says
 
 
@@ -206,3 +207,24 @@ def test_an_answer_spans_more_days_than_are_read_at_once(desk: Desk) -> None:
     answer = desk.ask("pages", from_="2026-01-01", interval="month", by="path")
     assert answer.rows == tuple((f"2026-{month:02}-01", "/", 200, 200) for month in range(1, 11))
     assert desk.reading.looks == 4
+
+
+def test_sealed_days_are_told_as_they_were_folded_and_read_nowhere_else(desk: Desk) -> None:
+    day = seconds("2026-11-19T00:00:00")
+    desk.put("countries", "2026-11-19", "de", events=500)  # in `hot` still, of the node that is sealed
+    desk.put("countries", "2026-11-20", "de", events=20)
+    desk.put("countries", "2026-11-19", "de", events=30, node=2)
+    desk.reading.through = {1: day // DAY_S}
+    for values, events, visitors in ((("de",), 21, 20), ((OTHER,), 7, None)):
+        desk.reading.rows.append(("countries", SITE, SealedRow(day, 1, 3, values, events, visitors, 0, 20)))
+    sealed_and_open = desk.ask("countries", from_="2026-11-19", to="2026-11-20", interval="day", by="country")
+    assert sealed_and_open.rows == (
+        ("2026-11-19", "de", 51, 50),
+        ("2026-11-19", OTHER, 7, None),
+        ("2026-11-20", "de", 20, 20),
+    )
+    assert sealed_and_open.totals["events"] == 78
+    assert sealed_and_open.epochs == {"2026-11-19": 3}
+    desk.reading.through[2] = day // DAY_S
+    alone = desk.ask("countries", from_="2026-11-19", to="2026-11-19", by="country")
+    assert (alone.rows, alone.as_of) == ((("de", 21, 20), (OTHER, 7, None)), None)

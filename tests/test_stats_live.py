@@ -16,8 +16,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from collector.cell import Counters
+from collector.day_part import PartKey
 from collector.errors import Unavailable
-from collector.shown import PartKey
 from collector.stats.answer import Answer
 from collector.stats.shown_file import DAY_S
 from tests.memory_reading import PLAYER, SITE, seconds

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.engine import Engine
-from collector.warehouse.tables import HOT
+from collector.warehouse.tables import HOT, SEALED
 from collector.warehouse.writing import LOOK_EVERY_S, Writing
 from tests.storing import ENGINES, batch_of, open_engine, pages
 
@@ -50,7 +50,7 @@ def engine(server: Engine) -> Iterator[Any]:
 def test_tables_are_made_where_they_are_absent_and_found_where_they_are(engine: Engine) -> None:
     Writing(engine).connect()
     Writing(engine).connect()
-    assert engine.writer().command("SELECT count() FROM system.tables WHERE database = currentDatabase()") == 1
+    assert engine.writer().command("SELECT count() FROM system.tables WHERE database = currentDatabase()") == 2
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,10 @@ def test_tables_are_made_where_they_are_absent_and_found_where_they_are(engine: 
         (("    node UInt64", "    address String,\n    node UInt64"), "column address is String, and must be absent"),
         (("fsync_after_insert = 1, ", ""), "setting fsync_after_insert is absent, and must be 1"),
         (("window = 1000", "window = 10"), "setting non_replicated_deduplication_window is 10, and must be 1000"),
-        (("\nSETTINGS", "\nTTL bucket + INTERVAL 1 DAY\nSETTINGS"), "it has a TTL, and must have none"),
+        (
+            ("\nSETTINGS", "\nTTL bucket + INTERVAL 1 DAY\nSETTINGS"),
+            "TTL is bucket + toIntervalDay(1), and must be absent",
+        ),
     ],
 )
 def test_a_table_that_is_not_as_declared_is_refused_by_what_differs_and_left_alone(
@@ -83,6 +86,58 @@ def test_a_table_that_is_not_as_declared_is_refused_by_what_differs_and_left_alo
     assert str(caught.value).startswith("the table hot in the database is not as this version needs it: ")
     assert told in str(caught.value)
     assert client.command("SHOW CREATE TABLE hot") == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("\nTTL bucket + toIntervalMonth(25)", ""), "TTL is absent, and must be bucket + toIntervalMonth(25)"),
+        (("Month(25)", "Month(2)"), "TTL is bucket + toIntervalMonth(2), and must be bucket + toIntervalMonth(25)"),
+        (("Month(25)", "Month(25) WHERE amount = 0"), "TTL is bucket + toIntervalMonth(25) WHERE"),
+        (("((events, visitors, amount))", ""), "engine is SummingMergeTree, and must be SummingMergeTree((events, "),
+        (("toYYYYMM(bucket)", "toYear(bucket)"), "partition key is toYear(bucket), and must be toYYYYMM(bucket)"),
+    ],
+)
+def test_the_sealed_table_has_exactly_the_declared_ttl(engine: Engine, change: tuple[str, str], told: str) -> None:
+    client = engine.writer()
+    client.command(SEALED.ddl.replace(*change))
+    with pytest.raises(Misconfigured) as caught:
+        Writing(engine).connect()
+    assert str(caught.value).startswith("the table sealed in the database is not as this version needs it: ")
+    assert told in str(caught.value)
+
+
+def test_the_statements_that_make_the_tables_are_these() -> None:
+    settings = (
+        "SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1,"
+        " min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 480"
+    )
+    key = """(
+    node UInt64 CODEC(T64, ZSTD(1)),
+    report LowCardinality(String) CODEC(ZSTD(1)),
+    property LowCardinality(String) CODEC(ZSTD(1)),
+    bucket DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
+    d1 LowCardinality(String) CODEC(ZSTD(1)),
+    d2 LowCardinality(String) CODEC(ZSTD(1)),
+    d3 LowCardinality(String) CODEC(ZSTD(1)),
+"""
+    counters = """    events UInt64 CODEC(T64, ZSTD(1)),
+    visitors UInt64 CODEC(T64, ZSTD(1)),
+    networks UInt64 CODEC(T64, ZSTD(1)),
+    firsts UInt64 CODEC(T64, ZSTD(1)),
+    amount UInt64 CODEC(T64, ZSTD(1))
+)
+"""
+    assert HOT.ddl == (
+        f"CREATE TABLE IF NOT EXISTS hot {key}    epoch UInt64 CODEC(T64, ZSTD(1)),\n{counters}"
+        "ENGINE = SummingMergeTree((events, visitors, networks, firsts, amount))\n"
+        f"PARTITION BY (toDate(bucket), node)\nORDER BY (report, property, bucket, d1, d2, d3, epoch)\n{settings}"
+    )
+    assert SEALED.ddl == (
+        f"CREATE TABLE IF NOT EXISTS sealed {key}{counters}ENGINE = SummingMergeTree((events, visitors, amount))\n"
+        "PARTITION BY toYYYYMM(bucket)\nORDER BY (report, property, bucket, d1, d2, d3, node)\n"
+        f"TTL bucket + toIntervalMonth(25)\n{settings}"
+    )
 
 
 def test_a_table_that_became_another_one_is_found_out_after_the_next_failure(engine: Engine, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The folded rows of every day of a range: the only thing answers are made of.
 
-Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged.
+Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged. Days
+that are sealed were folded for good, in the same way (day_part.py): their rows are read as they are.
 Reports without a dimension of theirs are folded as they stand now; the others as they are shown (open_days.py).
 Networks and firsts end here.
 """
@@ -8,15 +9,17 @@ Networks and firsts end here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from collector.catalogue.reports import Report
 from collector.cell import Counters
 from collector.clock import Clock
-from collector.fold import Entry, Row, bound, fold_day, summed
-from collector.shown import PartKey, View
+from collector.day_part import PartKey, fold_part
+from collector.fold import Entry, Row, bound, summed
+from collector.shown import View
 from collector.stats.open_days import OpenDays
 from collector.stats.shown_file import DAY_S
 
@@ -26,8 +29,40 @@ Crowds = dict[DayNode, int]
 DAYS_AT_ONCE = 64  # bounds what one look at the warehouse brings into memory
 
 
+class SealedRow(Protocol):
+    """A row as it was sealed, of one node; `epochs` counted callers there that day."""
+
+    @property
+    def bucket(self) -> int: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def values(self) -> tuple[str, ...]: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def visitors(self) -> int | None: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def bound(self) -> int: ...
+
+
 class Reading(Protocol):
-    """What stats asks of the warehouse. Days are whole days since 1970-01-01 UTC, both inclusive."""
+    """What stats asks of the warehouse. Days are whole days since 1970-01-01 UTC, both inclusive.
+
+    Cells and bounds are of days that were not sealed when sealed_through was last asked, sealed rows of all others.
+    """
+
+    def sealed_through(self) -> Mapping[int, int]:
+        """The latest day of each node that is sealed; to be asked before anything else."""
+        ...
+
+    def sealed(self, report: Report, property_id: str, from_day: int, to_day: int, /) -> Iterable[SealedRow]:
+        """Every row that was sealed, rows of one bucket and node together."""
+        ...
 
     def cells(
         self, report: Report, property_id: str, from_day: int, to_day: int, /
@@ -66,6 +101,8 @@ class FoldedDays:
 
     def of(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
         """The parts of every day from `first` to `last` (days since 1970-01-01) that has any event."""
+        self._reading.sealed_through()
+        yield from self._sealed(report, property_id, first, last)
         if not report.by:
             # An undimensioned total is always shown: there is nothing in it to single anyone out by.
             yield from self._now(report, property_id, first, last, {})
@@ -76,6 +113,14 @@ class FoldedDays:
             return
         for some in _some({day for day, _ in present}):
             yield from self._now(report, property_id, some[0], some[-1], crowds)
+
+    def _sealed(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
+        """Parts as they were sealed."""
+        found = self._reading.sealed(report, property_id, first, last)
+        for (bucket, node), rows in groupby(found, lambda row: (row.bucket, row.node)):
+            sealed = list(rows)
+            folded = [Row(row.values, row.events, row.visitors, row.amount, row.bound) for row in sealed]
+            yield FoldedPart(bucket=bucket, node=node, rows=folded, epochs=sealed[0].epochs, as_of=None)
 
     def _crowds(self, report: Report, property_id: str, first: int, last: int) -> tuple[Crowds, set[DayNode]]:
         """The largest bound of any report per day and node, and where this report has cells at all."""
@@ -96,7 +141,8 @@ class FoldedDays:
             epochs[bucket // DAY_S, node].add(epoch)
         for (bucket, node), entries in parts.items():
             day_node = bucket // DAY_S, node
-            rows = self._fold(report, entries, crowds.get(day_node, 0) if report.by else self._k)
+            key = PartKey(report.name, property_id, *day_node)
+            rows = self._fold(key, report, entries, crowds.get(day_node, 0))
             yield FoldedPart(bucket=bucket, node=node, rows=rows, epochs=len(epochs[day_node]), as_of=None)
 
     def _theirs(self, report: Report, property_id: str, present: set[DayNode], crowds: Crowds) -> Iterator[FoldedPart]:
@@ -118,10 +164,10 @@ class FoldedDays:
                 key = PartKey(report.name, property_id, day, node)
                 yield _part(day, node, self._open_days.grown(key, report, entries, now, crowds[day, node]))
 
-    def _fold(self, report: Report, entries: list[Entry], crowd: int) -> list[Row]:
+    def _fold(self, key: PartKey, report: Report, entries: list[Entry], crowd: int) -> list[Row]:
         cells = summed(entries)
         # The cells may be a moment younger than the bounds.
-        return fold_day(cells, report.theirs, self._k, crowd=max(crowd, bound(cells)))
+        return fold_part(key, report, cells, self._k, max(crowd, bound(cells)))
 
 
 def _some(days: set[int]) -> Iterator[list[int]]:

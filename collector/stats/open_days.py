@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from collector.catalogue.reports import Report
+from collector.day_part import PartKey, fold_part
 from collector.errors import Unavailable
-from collector.fold import Entry, Row, fold_day, summed
-from collector.shown import PartKey, Shown, View, finish, grow, may_grow, unnamed
+from collector.fold import Entry, Row, summed
+from collector.shown import Shown, View, finish, grow, may_grow, unnamed
 from collector.stats.shown_file import Lost, ShownFile
 
 
@@ -60,7 +61,7 @@ class OpenDays:
     def finish(self, key: PartKey, report: Report, entries: Iterable[Entry], k: int, crowd: int) -> list[Row]:
         """The rows a day is sealed with: those that were shown are among them, or are grown by a crowd."""
         if not report.theirs or not self._live_fold_s:
-            return fold_day(entries, report.theirs, k, crowd=crowd if report.by else k)
+            return fold_part(key, report, entries, k, crowd)
         try:
             return finish(self._before(key), entries, report.theirs, k, crowd=crowd)
         except Lost:

@@ -22,9 +22,10 @@ from typing import Any
 
 from collector.cell import Counters
 from collector.clock import Clock
+from collector.day_part import PartKey
 from collector.errors import Corrupt
 from collector.fold import Row
-from collector.shown import Cell, PartKey, Shown, View
+from collector.shown import Cell, Shown, View
 from collector.sqlite_file import SqliteFile
 
 DAY_S = 86_400

@@ -1,4 +1,4 @@
-"""Batches of cells, frozen to a file before the first attempt to insert them: DATA/frozen/<first segment>.batches.
+"""Batches of rows, frozen to a file before the first attempt to insert them: DATA/frozen/<first segment>.batches.
 
     0    "COLBATCH"
     8    version, u16                     1
@@ -12,14 +12,15 @@ All numbers little-endian; day = days since 1970-01-01. A batch is one day's sha
 most MAX_ROWS rows; its name, <first segment>.<yyyymmdd>[.<n>], follows from the segments alone. All days lie in one
 file, so one rename decides for every event of these segments which batches count it: there is no moment at which one
 day of a segment is frozen and another is not. Bodies are the bytes that are inserted: every attempt sends the same.
-Files are 0600, written once, never changed, and deleted after the segments they stand for (loader.py).
+Files are 0600, written once, never changed, and deleted after the segments they stand for (loader.py). The folded rows
+of one day of a node are such a file, too, that stands for no segment: DATA/sealing/<node>-seal.<yyyymmdd>.batches.
 """
 
 from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -32,8 +33,10 @@ import orjson
 from collector.cell import MAX_DIMENSIONS, CellKey, Counters
 from collector.disk import DISK, Disk
 from collector.errors import Corrupt
-from collector.warehouse.tables import DAY_S, HOT, TABLES, Table
+from collector.warehouse.tables import DAY_S, HOT, SEAL, SEALED, TABLES, Table
 
+FROZEN, SEALING = "frozen", "sealing"
+"""The folders in DATA: of the loader's files, and of the sealer's."""
 SUFFIX = ".batches"
 MAX_ROWS = 500_000  # a part of so many rows takes 1-2 s; insert_once.py makes sure that it stays one block
 MAX_HEADER_BYTES = 16 * 1024 * 1024
@@ -98,24 +101,49 @@ def freeze(
     table: Table = HOT,
 ) -> Frozen:
     """Write the cells of these segments, by day, to a file that survives any crash from here on. Raises OSError."""
-    entries: list[dict[str, Any]] = []
-    bodies: list[bytes] = []
+    made: list[_Made] = []
     for day in sorted(events):
         unsaid = events[day]
-        name = f"{segments[0]}.{datetime.fromtimestamp(day * DAY_S, UTC):%Y%m%d}"
-        for number, rows in enumerate(_portions(node, days.get(day, {}))):
+        name = f"{segments[0]}.{_date(day)}"
+        rows = (_row(node, key, counters) for key, counters in days.get(day, {}).items())
+        for number, portion in enumerate(_portions(rows)):
             part = f"{name}.{number}" if number else name
-            rows.append(table.marker(node, day, part, events=unsaid, rows=len(rows)))
-            body = b"\n".join(map(orjson.dumps, rows))
-            crc = google_crc32c.value(body)
-            entries.append(
-                {"name": part, "day": day, "events": unsaid, "rows": len(rows) - 1, "length": len(body), "crc": crc}
-            )
-            bodies.append(body)
+            marker = table.marker(node, day, part, events=unsaid, rows=len(portion))
+            made.append(_made(part, day, unsaid, portion, marker))
             unsaid = 0
     path = folder / (segments[0] + SUFFIX)
-    said = {"node": node, "table": table.name, "segments": segments, "batches": entries}
-    return _frozen(disk, path, _write(disk, path, said, bodies))
+    return _freeze(disk, path, {"node": node, "table": table.name, "segments": segments}, made)
+
+
+def seal_name(node: int, day: int) -> str:
+    """What the file and the first batch of a day's seal are called; no segment is called so."""
+    return f"{node:016x}-seal.{_date(day)}"
+
+
+def is_being_sealed(disk: Disk, folder: Path, frozen: Frozen) -> bool:
+    """Whether the seal of a day of these batches lies in that folder: written, and not yet verified."""
+    names = set(disk.names(folder))
+    return any(seal_name(batch.node, batch.day) + SUFFIX in names for batch in frozen.batches)
+
+
+def freeze_seal(
+    disk: Disk, folder: Path, *, node: int, day: int, rows: Iterable[tuple[Any, ...]], epochs: int, by: str
+) -> Frozen:
+    """Write a day's folded rows to a file that survives any crash from here on. Raises OSError.
+
+    Its batches tell no events: those that brought the day told them. The last one's marker is the seal; `by` is who
+    sealed it, '' for its own node.
+    """
+    name = seal_name(node, day)
+    portions = list(_portions(iter(rows)))
+    made: list[_Made] = []
+    for number, portion in enumerate(portions):
+        part = f"{name}.{number}" if number else name
+        seal: dict[str, int | str] = {"d2": SEAL, "d3": by, "visitors": epochs} if number == len(portions) - 1 else {}
+        marker = SEALED.marker(node, day, part, events=0, rows=len(portion), **seal)
+        made.append(_made(part, day, 0, portion, marker))
+    said = {"node": node, "table": SEALED.name, "segments": []}
+    return _freeze(disk, folder / (name + SUFFIX), said, made)
 
 
 def freeze_again(disk: Disk, path: Path, frozen: Frozen, batches: list[Batch]) -> None:
@@ -149,6 +177,21 @@ def _read(disk: Disk, path: Path, start: int, length: int) -> bytes:
         raise Corrupt(f"frozen file {path.name} cannot be read any more") from error
 
 
+_Made = tuple[dict[str, Any], bytes]
+"""A batch: what the header says of it, and its body."""
+
+
+def _made(name: str, day: int, events: int, rows: list[tuple[Any, ...]], marker: tuple[Any, ...]) -> _Made:
+    body = b"\n".join(map(orjson.dumps, [*rows, marker]))
+    said = {"name": name, "day": day, "events": events, "rows": len(rows), "length": len(body)}
+    return said | {"crc": google_crc32c.value(body)}, body
+
+
+def _freeze(disk: Disk, path: Path, said: dict[str, Any], made: list[_Made]) -> Frozen:
+    said["batches"] = [entry for entry, _ in made]
+    return _frozen(disk, path, _write(disk, path, said, [body for _, body in made]))
+
+
 def _write(disk: Disk, path: Path, said: Mapping[str, Any], bodies: list[bytes]) -> bytes:
     """The header, once the file is durable."""
     header = orjson.dumps(said)
@@ -170,11 +213,15 @@ def _frozen(disk: Disk, path: Path, header: bytes) -> Frozen:
     return Frozen(path=path, segments=tuple(said["segments"]), batches=tuple(batches))
 
 
-def _portions(node: int, cells: Mapping[CellKey, Counters]) -> Iterator[list[tuple[Any, ...]]]:
+def _portions(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of a day in portions of MAX_ROWS; a day without any has one empty portion, to tell its events."""
-    rows = (_row(node, key, counters) for key, counters in cells.items())
-    for _ in range(0, max(len(cells), 1), MAX_ROWS):
-        yield list(islice(rows, MAX_ROWS))
+    yield list(islice(rows, MAX_ROWS))
+    while portion := list(islice(rows, MAX_ROWS)):
+        yield portion
+
+
+def _date(day: int) -> str:
+    return f"{datetime.fromtimestamp(day * DAY_S, UTC):%Y%m%d}"
 
 
 def _row(node: int, key: CellKey, counters: Counters) -> tuple[Any, ...]:

@@ -79,22 +79,22 @@ def _differences(client: Client, table: Table) -> Iterator[str]:
     """What of the table in the database is not as declared, each as a part of a sentence."""
     definition, partition_by, order_by, primary_key = _found(client, table) or ("", "", "", "")
     definition, _, settings = definition.partition(" SETTINGS ")
+    definition, _, ttl = definition.partition(" TTL ")
     engine = re.split(" PARTITION BY | PRIMARY KEY | ORDER BY ", definition)[0]
     given = dict(setting.partition(" = ")[::2] for setting in settings.split(", "))
     rows = client.query(_COLUMNS, parameters={"table": table.name}).result_rows
     types = {str(name): str(kind) for name, kind in rows}
     found = {"engine": engine, "partition key": partition_by, "order": order_by, "primary key": primary_key}
+    found |= {"TTL": ttl}
     found |= {f"setting {name}": given.get(name, "") for name in table.settings}
     found |= {f"column {name}": kind for name, kind in types.items()}
     wanted = {"engine": table.engine, "partition key": table.partition_by}
-    wanted |= {"order": table.order_by, "primary key": table.order_by}
+    wanted |= {"order": table.order_by, "primary key": table.order_by, "TTL": table.ttl}
     wanted |= {f"setting {name}": str(value) for name, value in table.settings.items()}
     wanted |= {f"column {name}": kind for name, (kind, _) in table.columns.items()}
     for what in found | wanted:
         if found.get(what, "") != wanted.get(what, ""):
             yield f"{what} is {found.get(what) or 'absent'}, and must be {wanted.get(what) or 'absent'}"
-    if " TTL " in definition:
-        yield "it has a TTL, and must have none"
 
 
 def _is_fixed(client: Client, name: str) -> bool:

@@ -11,7 +11,6 @@ at well within it, and after a broken one the table is opened anew, which finds 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from clickhouse_connect.driver.client import Client
 from collector.log import log
 from collector.warehouse.batch import Batch
 from collector.warehouse.engine import FAILURES, away
-from collector.warehouse.tables import DAY_S, Table
+from collector.warehouse.tables import TABLES, Table
 
 _PARTS_OF_ONE_INSERT = """
 SELECT name, path FROM system.parts
@@ -49,9 +48,8 @@ class Part(NamedTuple):
 
 def fresh_parts(client: Client, batch: Batch) -> set[Part]:
     """The parts in the batch's partition that are one insert each; raises Unavailable."""
-    partition = f"('{datetime.fromtimestamp(batch.day * DAY_S, UTC):%Y-%m-%d}',{batch.node})"
     try:
-        parameters = {"table": batch.table, "partition": partition}
+        parameters = {"table": batch.table, "partition": TABLES[batch.table].partition_of(batch.day, batch.node)}
         return {Part(*row) for row in client.query(_PARTS_OF_ONE_INSERT, parameters=parameters).result_rows}
     except FAILURES as error:
         raise away("the database cannot be asked for its parts", error) from error

@@ -6,16 +6,26 @@ reads sums. A batch brings one row more in the same block, its marker, which is 
     report ''   property ''   bucket = start of the day   d1 = name of the batch   events, amount = its events, rows
 
 SummingMergeTree drops a row whose counters are all zero, so a batch has at least one event or one row.
-The table has no TTL: an inserted row older than its TTL vanishes at once (measured); days go by a verified seal only.
+`hot` has no TTL: an inserted row older than its TTL vanishes at once (measured); its days go by a verified seal only.
+
+One row of `sealed`, the table of days that were folded (sealer.py), is one folded row of one node: `networks` is the
+bound it was proven to stand for, firsts is 0. What comes late is folded by itself, and a merge adds it to an earlier
+row of the same key: events, visitors and amount. Not networks: bounds may count the same networks twice, so of the two
+an arbitrary one stays, and either is proven for the sum. The marker of a day's last batch is its *seal*:
+
+    d2 = 'sealed'   d3 = the node that sealed it, '' for its own   visitors = epochs that counted the day's callers
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 DAY_S = 86_400
 MARKER = ""
+SEAL = "sealed"
+KEPT_MONTHS = 25
 COUNTERS = ("events", "visitors", "networks", "firsts", "amount")
 COLUMNS = ("node", "report", "property", "bucket", "d1", "d2", "d3", "epoch", *COUNTERS)
 DIMENSIONS = ("d1", "d2", "d3")
@@ -38,14 +48,18 @@ _TEXT = ("LowCardinality(String)", "ZSTD(1)")
 class Table:
     """A table batches go to. Every text is written as ClickHouse writes it back, so that the two can be compared.
 
-    columns  name -> type, codec, in the order batches give them; a table has the columns of a marker (above)
+    columns    name -> type, codec, in the order batches give them; a table has the columns of a marker (above)
+    partition  how system.parts writes a partition, of {day} and {node}
+    ttl        '' for none
     """
 
     name: str
     columns: Mapping[str, tuple[str, str]]
     engine: str
     partition_by: str
+    partition: str
     order_by: str
+    ttl: str = ""
     settings: Mapping[str, int]
 
     @property
@@ -53,10 +67,15 @@ class Table:
         """The statement that makes the table if it is not there."""
         columns = ",\n".join(f"    {name} {kind} CODEC({codec})" for name, (kind, codec) in self.columns.items())
         settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
+        ttl = f"TTL {self.ttl}\n" if self.ttl else ""
         return (
             f"CREATE TABLE IF NOT EXISTS {self.name} (\n{columns}\n)\nENGINE = {self.engine}\n"
-            f"PARTITION BY {self.partition_by}\nORDER BY ({self.order_by})\nSETTINGS {settings}"
+            f"PARTITION BY {self.partition_by}\nORDER BY ({self.order_by})\n{ttl}SETTINGS {settings}"
         )
+
+    def partition_of(self, day: int, node: int) -> str:
+        """The partition of a day and node, as system.parts writes it."""
+        return self.partition.format(day=datetime.fromtimestamp(day * DAY_S, UTC), node=node)
 
     @property
     def find_marker(self) -> str:
@@ -67,28 +86,42 @@ WHERE node = {{node:UInt64}} AND report = '{MARKER}' AND property = '' AND bucke
   AND d1 = {{name:String}}
 """
 
-    def marker(self, node: int, day: int, name: str, *, events: int, rows: int) -> tuple[int | str, ...]:
-        """The row that says that this batch is there."""
+    def marker(
+        self, node: int, day: int, name: str, *, events: int, rows: int, **seal: int | str
+    ) -> tuple[int | str, ...]:
+        """The row that says that this batch is there; `seal`: what makes it a seal."""
         said: dict[str, int | str] = {"node": node, "report": MARKER, "bucket": day * DAY_S, "d1": name}
-        said |= {"events": events, "amount": rows}
+        said |= {"events": events, "amount": rows, **seal}
         return tuple(said.get(column, "" if kind == _TEXT else 0) for column, kind in self.columns.items())
 
 
+_KEY = {
+    "node": _NUMBER,
+    "report": _TEXT,
+    "property": _TEXT,
+    "bucket": ("DateTime('UTC')", "DoubleDelta, ZSTD(1)"),
+    **dict.fromkeys(DIMENSIONS, _TEXT),
+}
+
 HOT = Table(
     name="hot",
-    columns={
-        "node": _NUMBER,
-        "report": _TEXT,
-        "property": _TEXT,
-        "bucket": ("DateTime('UTC')", "DoubleDelta, ZSTD(1)"),
-        **dict.fromkeys(DIMENSIONS, _TEXT),
-        "epoch": _NUMBER,
-        **dict.fromkeys(COUNTERS, _NUMBER),
-    },
+    columns={**_KEY, "epoch": _NUMBER, **dict.fromkeys(COUNTERS, _NUMBER)},
     engine=f"SummingMergeTree(({', '.join(COUNTERS)}))",
     partition_by="(toDate(bucket), node)",
+    partition="('{day:%Y-%m-%d}',{node})",
     order_by="report, property, bucket, d1, d2, d3, epoch",
     settings=_SETTINGS,
 )
 
-TABLES = {table.name: table for table in (HOT,)}
+SEALED = Table(
+    name="sealed",
+    columns={**_KEY, **dict.fromkeys(COUNTERS, _NUMBER)},
+    engine="SummingMergeTree((events, visitors, amount))",
+    partition_by="toYYYYMM(bucket)",
+    partition="{day:%Y%m}",
+    order_by="report, property, bucket, d1, d2, d3, node",
+    ttl=f"bucket + toIntervalMonth({KEPT_MONTHS})",
+    settings=_SETTINGS,
+)
+
+TABLES = {table.name: table for table in (HOT, SEALED)}

@@ -2,32 +2,47 @@
 
 On contact it makes the tables, asserts that tables and insert settings are what exactly-once rests on (in_force.py),
 and looks for detached parts: counts that the engine has put aside and answers no longer hold. Used by one thread.
+
+Where a batch of `hot` goes is decided here, at every attempt: once the seal of its day is there, `hot` takes none of
+that day any more, for it would be dropped with the day, and the batch is folded into `sealed` instead (folding.py).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from collector.errors import Unavailable
+from collector.errors import Misconfigured, Unavailable
 from collector.log import log
 from collector.warehouse.batch import Batch
 from collector.warehouse.engine import FAILURES, Engine, away
+from collector.warehouse.folding import Folding
 from collector.warehouse.in_force import check_insert_settings, detached_parts, make_tables
-from collector.warehouse.insert_once import PINNED, insert_once
+from collector.warehouse.insert_once import PINNED, NotInsertable, insert_once
 from collector.warehouse.parts import Part, undo_broken_merges
-from collector.warehouse.tables import TABLES
+from collector.warehouse.tables import DAY_S, HOT, KEPT_MONTHS, MARKER, SEAL, SEALED, TABLES
 
 LOOK_EVERY_S = 3600.0
 MERGES_EVERY_S = 60.0  # well within old_parts_lifetime (tables.py)
 
 
+# What a marker says: MARKER, no property; its bucket is the day.
+_SEALED_THROUGH = f"""
+SELECT intDiv(toUnixTimestamp(max(bucket)), {DAY_S}), countIf(d3 != ''), count()
+FROM {SEALED.name}
+WHERE report = '{MARKER}' AND property = '' AND node = {{node:UInt64}} AND d2 = '{SEAL}'
+"""
+_KEPT_AFTER = f"SELECT intDiv(toUnixTimestamp(now() - toIntervalMonth({KEPT_MONTHS})), {DAY_S})"
+
+
 class Writing:
     """Brings batches into the database of one engine.
 
+    folding   what a batch becomes whose day is sealed
     detached  is told how many parts lie detached, on contact and about hourly
     """
 
@@ -35,10 +50,12 @@ class Writing:
         self,
         engine: Engine,
         *,
+        folding: Folding | None = None,
         detached: Callable[[int], None] = lambda _: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
+        self.folding = folding or Folding()
         self._detached = detached
         self._now = now
         self._client: Client | None = None
@@ -53,8 +70,9 @@ class Writing:
         Raises Unavailable, NotInsertable, Corrupt, and Misconfigured if the database is not as it must be.
         """
         client = self._connected()
+        placed = self._placed(batch)
         try:
-            inserted = insert_once(client, batch)
+            inserted = insert_once(client, placed)
         except Unavailable:
             self.disconnect()
             raise
@@ -62,14 +80,47 @@ class Writing:
             self._look_for_detached(client)
         return inserted
 
-    def look_at_merges(self) -> None:
+    def look_at_merges(self, *, at_once: bool = False) -> None:
         """Undo merges that the engine did not write as it said. Call it often: it looks about once a minute."""
-        if self._client is None or self._now() - self._looked_at_merges < MERGES_EVERY_S:
+        if self._client is None or (not at_once and self._now() - self._looked_at_merges < MERGES_EVERY_S):
             return
         self._looked_at_merges = self._now()
         with suppress(Unavailable):  # in a minute, then
             for name, table in TABLES.items():
                 self._whole[name] = undo_broken_merges(self._client, table, self._whole.get(name, set()))
+
+    def sealed_through(self, node: int) -> int:
+        """The latest day of this node whose seal is there, -1 if none is; days after it are still in `hot`.
+
+        Raises Unavailable, and Misconfigured if another collector has sealed days of this node.
+        """
+        ((day, by_others, seals),) = self.ask(_SEALED_THROUGH, node=node)
+        if by_others:
+            raise Misconfigured("its days were sealed by another collector: start with a new data directory")
+        return int(day) if seals else -1
+
+    def kept_after(self) -> int:
+        """The day up to which the engine lets go of what is sealed: it would vanish at once. Raises Unavailable."""
+        ((day,),) = self.ask(_KEPT_AFTER)
+        return int(day)
+
+    def ask(self, statement: str, **parameters: Any) -> Sequence[Sequence[Any]]:
+        """The rows a statement of this package answers; raises Unavailable."""
+        client = self._connected()
+        try:
+            return client.query(statement, parameters=parameters).result_rows
+        except FAILURES as error:
+            self.disconnect()
+            raise away("the database does not answer", error) from error
+
+    def command(self, statement: str) -> None:
+        """Run a statement made of declared names and numbers only; raises Unavailable."""
+        client = self._connected()
+        try:
+            client.command(statement)
+        except FAILURES as error:
+            self.disconnect()
+            raise away("the database did not do it", error) from error
 
     def connect(self) -> None:
         """Make sure now that the database is there and as it must be; raises Unavailable or Misconfigured."""
@@ -81,6 +132,14 @@ class Writing:
             client, self._client = self._client, None
             with suppress(*FAILURES):
                 client.close()
+
+    def _placed(self, batch: Batch) -> Batch:
+        """What of a batch is to be inserted, and where."""
+        if batch.table != HOT.name or batch.day > self.sealed_through(batch.node):
+            return batch
+        if batch.day <= self.kept_after():
+            raise NotInsertable(batch.name, None)
+        return self.folding.late(batch)
 
     def _connected(self) -> Client:
         if self._client is None:

@@ -13,12 +13,11 @@ from typing import Any, Literal
 
 import orjson
 
-from collector.loader import FROZEN
 from collector.quarantine import FOLDER as QUARANTINE
 from collector.quarantine import NotKept
 from collector.spool.frame import Frame, frames, record_of
 from collector.spool.segment import LAYOUT, Segment, segments
-from collector.warehouse.batch import SUFFIX
+from collector.warehouse.batch import FROZEN, SUFFIX
 from tests.durability.expected import Append, Expected, Sent
 from tests.durability.simulated_disk import Fault
 from tests.durability.simulated_processes import DATA, REAL, SPOOL, WORKERS, Parts, Processes

@@ -55,7 +55,7 @@ class SimulatedWarehouse(Writing):
         self._answers()
         return b""
 
-    def look_at_merges(self) -> None:
+    def look_at_merges(self, *, at_once: bool = False) -> None:
         """It merges nothing."""
 
     def query(self, statement: str, parameters: Mapping[str, Any]) -> Any:
