@@ -95,6 +95,25 @@ def test_a_merge_adds_counts_and_leaves_a_proven_bound(
     assert row[5] == 0
 
 
+def test_a_day_older_than_what_is_kept_goes_with_the_next_that_is_sealed_and_what_comes_for_it_is_set_aside(
+    client: Client, day: int, clock: SteppedClock, node: Node
+) -> None:
+    long_ago = 10_000  # some clock was wrong; the engine lets go of rows of 1997 at once
+    node.place.write(hits(long_ago, 3), hits(day, 12))
+    node.load()
+    clock.at = day * DAY_S + DUE_S
+    told = node.sealer.seal_due()
+    assert ([each.day for each in told.sealed], told.open) == ([day], [])
+    for _ in range(2):
+        node.sealer.run()
+        clock.at += 601
+    node.sealer.run()
+    assert hot_days(client, node.place.node) == []
+    node.place.write(hits(long_ago, 1))
+    assert node.load() == 0
+    assert [kept.events for kept in node.loader.quarantine.list()] == [1]
+
+
 def test_what_is_refused_for_good_and_taken_after_the_seal_counts_once(
     client: Client, day: int, clock: SteppedClock, node: Node, desk: Desk
 ) -> None:

@@ -4,6 +4,7 @@
     GET /api/v1/reports/{report}   one question (stats/question.py), JSON or CSV        bearer token
     GET /metrics                   Prometheus text                                      anyone
     /api/v1/quarantine             quarantine.py                                        operator's token
+    /api/v1/seal                   sealing.py                                           operator's token
 
 /metrics needs no token: scrapers rarely can send one, and its series are a fixed set of operational totals, none of a
 property, a value or a caller. The engine is only ever touched through `run_blocking`, in the thread that owns it.
