@@ -154,9 +154,9 @@ class Weeks:
         report = ("traffic", "countries", "pages", "sources")[self.asked % 4]
         self.asked += 1
         today = int(self.clock.at) // DAY_S
-        assert self.desk.per_day(report, self.first - 3, today) == self.events, report
+        assert self.desk.per_day(report, self.first - 4, today) == self.events, report
         if report == "traffic":
-            assert self.desk.ask(report, self.first - 3, today).totals["visitor_days"] == self.visitors.total()
+            assert self.desk.ask(report, self.first - 4, today).totals["visitor_days"] == self.visitors.total()
 
     def assert_in_time(self) -> None:
         """No day lies in `hot` 72 hours after its end, nor one whose events came that late for a day longer."""
