@@ -3,9 +3,10 @@
 A day is due 48 hours and a little after its end, when no event can come for it any more. Killed at any point, it goes
 on where files and database say it was, because of one order, and because it shares one thread with the loader:
 
-    1. nothing here names the day: no file in DATA/frozen, none of the segments that lay in the spool when it got due
+    1. nothing here names the day or one before it: no file in DATA/frozen; and the segments that lay in the spool when
+       it got due are loaded
     2. all cells of the day and node are folded and frozen to one file in DATA/sealing; until it is gone, the loader
-       holds back whatever names that day
+       holds back whatever names that day or one before it
     3. every batch of the file is inserted once and verified; the marker of the last one is the seal
     4. the file is deleted; from the seal on, answers read the day in `sealed`, and what comes late goes there
     5. ten minutes after this process saw the seal, when no question can still be reading it in `hot`, its partition is
@@ -155,7 +156,8 @@ class Sealer:
         return ""
 
     def _names(self, frozen: Frozen, part: DayNode) -> bool:
-        return any(batch.day == part.day and batch.node == part.node for batch in frozen.batches)
+        """Whether it names the day, or one before, that the day's seal would speak for."""
+        return any(batch.day <= part.day and batch.node == part.node for batch in frozen.batches)
 
     def _files(self, folder: Path) -> Iterator[Frozen]:
         """The files of batches in a folder; raises OSError or, of one that is damaged in DATA/frozen, Unavailable."""

@@ -20,6 +20,7 @@ from tests.sealing import (
     DUE_S,
     FIRST_DAY,
     Desk,
+    KilledError,
     Node,
     hits,
     hot_days,
@@ -93,6 +94,26 @@ def test_a_merge_adds_counts_and_leaves_a_proven_bound(
     assert row[:4] == ("countries", "DE", 42, 42)
     assert row[4] in {12, 30}
     assert row[5] == 0
+
+
+def test_what_comes_for_an_empty_day_before_the_one_being_sealed_waits_and_is_not_dropped_with_it(
+    client: Client, day: int, clock: SteppedClock, node: Node, desk: Desk
+) -> None:
+    node.place.write(hits(day + 1, 12))
+    node.load()
+    clock.at = (day + 1) * DAY_S + DUE_S
+    node.steps.taken, node.steps.at = [], 7
+    with pytest.raises(KilledError, match="insert into sealed"):
+        node.sealer.run()
+    node.begin()
+    node.place.write(hits(day, 5))
+    assert node.load() == 0  # `hot` may not take it: the seal that is on its way speaks for all days before, too
+    for _ in range(3):
+        node.work()
+        assert desk.per_day("traffic", day, day + 1).total() == 17
+        clock.at += 601
+    assert hot_days(client, node.place.node) == []
+    assert node.place.files() == []
 
 
 def test_a_day_older_than_what_is_kept_goes_with_the_next_that_is_sealed_and_what_comes_for_it_is_set_aside(

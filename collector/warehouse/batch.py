@@ -121,9 +121,13 @@ def seal_name(node: int, day: int) -> str:
 
 
 def is_being_sealed(disk: Disk, folder: Path, frozen: Frozen) -> bool:
-    """Whether the seal of a day of these batches lies in that folder: written, and not yet verified."""
-    names = set(disk.names(folder))
-    return any(seal_name(batch.node, batch.day) + SUFFIX in names for batch in frozen.batches)
+    """Whether a seal lies in that folder, written and not yet verified, of a day of these batches or a later one.
+
+    A seal speaks for the days before it, too, those that had no event yet.
+    """
+    seals = [name.removesuffix(SUFFIX).split(".") for name in disk.names(folder) if name.endswith(SUFFIX)]
+    days = [seal_name(batch.node, batch.day).split(".") for batch in frozen.batches]
+    return any(node == sealed and day <= until for node, day in days for sealed, until in seals)
 
 
 def freeze_seal(
