@@ -24,9 +24,8 @@ Values = tuple[str, ...]
 Cell = tuple[Values, int]
 """Dimension values, epoch."""
 
-GROWS_BY = (
-    2  # an increment has a network for every two before it at least: many small ones would name little (measured)
-)
+# An increment has a network for every two before it at least: many small ones would name little (measured).
+GROWS_BY = 2
 
 _NO_COUNTERS = Counters()
 

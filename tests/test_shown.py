@@ -227,6 +227,25 @@ def test_of_a_day_of_which_it_is_not_known_what_was_shown_only_ours_is_told() ->
     assert [row.values for row in unnamed(cells[1:], 1, K, crowd=9, at=0).rows] == [(OTHER, OTHER)]
 
 
+def test_a_day_asked_about_every_hour_names_most_of_what_one_names_that_nobody_asked_about() -> None:
+    dice = random.Random(1)
+    cells: dict[str, Counters] = {}
+    shown = None
+    for hour in range(24):
+        for _ in range(50 + hour * 6):
+            country = f"c{min(99, int(dice.paretovariate(0.6)))}"
+            cells.setdefault(country, Counters()).add(Counters(events=1, networks=1, firsts=1))
+        entries = [((country,), 1, replace(counters)) for country, counters in cells.items()]
+        if shown is None or may_grow(shown.view, K, crowd=bound(entries), now=hour * 3_600, live_fold_s=3_600):
+            shown = grow(shown, entries, 1, K, crowd=bound(entries), at=hour * 3_600)
+    asked, alone = (
+        events(finish(known, entries, 1, K, crowd=bound(entries))).get(OTHER, 0) / bound(entries)
+        for known in (shown, None)
+    )
+    assert alone < 0.1
+    assert asked < 0.2
+
+
 def test_a_day_of_twenty_thousand_cells_grows_in_well_under_a_second() -> None:
     dice = random.Random(1)
     cells = [
