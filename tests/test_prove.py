@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from collector.tools.prove.forms import ADDRESS, KEY
+from collector.tools.prove.forms import ADDRESS, KEY, Canaries
 from collector.tools.prove.report import in_full, in_short
 from collector.tools.prove.run import Plan, Proof, prove
+from collector.tools.prove.scan import Scan
+from collector.tools.prove.watched import status_of
 from tests.leaks import command
+from tests.stack import ROOT
 
 QUICK = 200
 
@@ -42,6 +47,38 @@ def test_nothing_is_found_anywhere_under_strict_memory(tmp_path: Path) -> None:
     found = proof(tmp_path, Plan(requests=QUICK, quick=True, strict=True))
     assert found.leaks == found.remnants == {}
     assert "**Clean: nothing anywhere, memory included.**" in in_full(found)
+
+
+def test_a_leak_and_a_search_that_finds_nothing_planted_are_told_by_the_exit_status() -> None:
+    found = Proof(Plan(requests=QUICK))
+    assert status_of(found) == 0
+    found.scans.append(Scan("memory", "memory"))
+    found.scans[-1].search("worker 1: [heap]", ADDRESS.encode(), Canaries())
+    assert status_of(found) == 0
+    assert found.remnants
+    found.scans.append(Scan("log", "files"))
+    found.scans[-1].search("collector.log", ADDRESS.encode(), Canaries())
+    assert status_of(found) == 1
+    assert f"LEAK  {ADDRESS} as text in log: collector.log" in in_short(found)
+    found.failed_controls.append("files")
+    assert status_of(found) == 2
+    assert "NOTHING IS PROVEN" in in_short(found)
+
+
+def test_a_key_in_memory_is_a_leak_in_every_mode() -> None:
+    found = Proof(Plan(requests=QUICK), scans=[Scan("memory", "memory")])
+    key = bytes(range(32))
+    found.scans[0].search("worker 1: [heap]", key, Canaries(keys=[key]))
+    assert {hit.what for hit in found.leaks} == {KEY}
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    words = [sys.executable, "-m", "collector", "prove", "--keep", str(tmp_path)]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert said.stderr == f"Error: {tmp_path} is not empty\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 # --- twelve leaks -----------------------------------------------------------------------------------------------------

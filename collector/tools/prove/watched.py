@@ -29,6 +29,11 @@ def watched(*, strict: bool, report: Path | None, requests: int, keep: Path | No
     if report:
         report.write_text(in_full(proof), "utf-8")
     click.echo(in_short(proof), nl=False)
+    return status_of(proof)
+
+
+def status_of(proof: Proof) -> int:
+    """The exit status that says what was found; where a search failed its control, nothing it found or not counts."""
     return NOT_DONE if proof.failed_controls else LEAKS if proof.leaks else 0
 
 
