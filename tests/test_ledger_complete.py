@@ -16,7 +16,9 @@ from collector.catalogue.lint import DERIVED
 from collector.count import filter as count_filter
 from collector.loader import OLD_S
 from collector.reduce import moment
+from collector.sealer import LATE_S
 from collector.spool import seen
+from collector.warehouse.tables import KEPT_MONTHS
 from tests.calling import call
 from tests.counting import load
 from tests.declared import (
@@ -132,6 +134,8 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
     yield stack.ask_raw("nothing").json
     yield stack.analyst_request("/api/v1/nothing").json
     yield stack.analyst_request("/api/v1/reports", token=None).json
+    for path in ("/api/v1/seal", "/api/v1/seal/nobody"):
+        yield call(stack.analyst, "POST", path, None, {"Authorization": f"Bearer {token}"}).json
     kept = stack.analyst_request("/api/v1/quarantine", token).json
     yield kept
     for each in kept["kept"]:
@@ -172,7 +176,8 @@ def test_every_file_of_the_data_folder_has_a_place_in_the_ledger_and_one_that_ha
 def test_lengths_of_time_are_those_of_the_code() -> None:
     keeping = LEDGER["keeping"]
     assert keeping["ids_h"] * 3600 == seen.KEEP_S
-    assert keeping["hot_h"] * 3600 == moment.MAX_AGE_S
+    assert keeping["hot_h"] * 3600 == moment.MAX_AGE_S == LATE_S
+    assert keeping["sealed_months"] == KEPT_MONTHS
     assert keeping["key_s"] >= count_filter.KEY_DIES_AFTER_S + 60
     assert keeping["spool_s"] > OLD_S
 
