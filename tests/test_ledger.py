@@ -198,10 +198,9 @@ def test_every_example_of_the_dictionary_runs(stack: Stack, tmp_path: Path) -> N
     told = stack.analyst_request("/api/v1/dictionary").json
     with open_with_tables(tmp_path / "engine") as engine:
         for report in told["reports"]:
-            row = f"('{report['name']}', 'www.example.org', 'a', 'b', 'c', 7, 5, 3)"
-            engine.writer().command(
-                f"INSERT INTO hot (report, property, d1, d2, d3, events, visitors, amount) VALUES {row}"
-            )
+            row = f"('{report['name']}', 'www.example.org', now(), 'a', 'b', 'c', 7, 5, 3)"
+            columns = "report, property, bucket, d1, d2, d3, events, visitors, amount"
+            engine.writer().command(f"INSERT INTO sealed ({columns}) VALUES {row}")
             answer = engine.reader().query(report["sql"], parameters={"property": "www.example.org"})
             by = [report[place] for place in ("d1", "d2", "d3") if report[place]]
             assert list(answer.column_names)[1:] == by + report["measures"]
