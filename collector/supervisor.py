@@ -190,6 +190,7 @@ class Supervisor:
     async def _tend(self) -> None:
         """Have keys made and destroyed in time, and say of a day once that its filter is over capacity."""
         told: set[int] = set()
+        keyless: set[int] = set()
         while not self._stopping.is_set():
             await self._pause(TEND_EVERY_S)
             now_s = self._clock.now()
@@ -200,6 +201,9 @@ class Supervisor:
                     log.warning("the filter is over capacity: visitors err low", error=round(slot.error_ratio(), 4))
                     told.add(day)
             self._held.memory.tend(now_s)
+            if today not in keyless and not self._held.memory.slot(today):
+                log.error("the clock was set back to a day whose key is gone: it has no more visitors in this epoch")
+                keyless.add(today)
 
     async def _pause(self, seconds: float) -> None:
         """Wait so long, or until told to stop."""

@@ -140,6 +140,30 @@ def test_a_day_gets_a_key_of_its_own_and_an_empty_filter() -> None:
     assert len(keys) == 5
 
 
+@pytest.mark.parametrize("hours_back", [3, 26, 24 * 20])
+def test_no_network_counts_twice_in_an_epoch_when_the_clock_is_set_back(hours_back: int) -> None:
+    marks, memory = new_marks()
+    ahead_s = DAY * DAY_S + hours_back * 3600 + DAY_S * 23 / 24
+    assert of(marks, hit("/a"), b"v", b"n")["pages"] == VISITOR | NETWORK | FIRST
+    memory.tend(ahead_s)
+    assert memory.slot(DAY) is None
+    memory.tend(ahead_s - hours_back * 3600)
+    assert marks.slot(DAY * 24) is None
+    if memory.slot(DAY + 1) is None:
+        memory.tend((DAY + 1) * DAY_S + DAY_S / 2)
+    assert memory_slot(memory, DAY + 1).day == DAY + 1
+
+
+def test_a_day_that_was_only_prepared_gets_its_key_when_it_comes() -> None:
+    marks, memory = new_marks()
+    assert memory.slot(DAY + 1)
+    memory.tend(NOON_S - DAY_S)
+    assert memory.slot(DAY - 1)
+    assert memory.slot(DAY + 1) is None
+    memory.tend(NOON_S + DAY_S)
+    assert of(marks, hit("/a", day=DAY + 1), b"v", b"n")["pages"] == VISITOR | NETWORK | FIRST
+
+
 def test_a_worker_never_gets_a_segment_number_twice_in_an_epoch() -> None:
     memory = SharedMemory.create(epoch=3)
     numbers = [SharedMemory(os.dup(memory.fd)).next_sequence(2) for _ in range(5)]

@@ -8,7 +8,7 @@ many open values each property has named on a day (caps.py): those of two days a
     0      form "COLMEM02" | epoch u64 | next segment number of worker 0..63, u64 each
     4096   slot 0: day u64 (0 = none) | key, 32 bytes
     8192   slot 1: the same
-    12288  days of tables 0..3, u64 each (0 = none)
+    12288  days of tables 0..3, u64 each (0 = none) | days begun, at their number modulo 256, u64 each (0 = none)
     16384  tables 0..3, each COUNTS x (number of a property's dimension u64, count u64)
     ...    filter of slot 0, WORDS x u64
     ...    filter of slot 1
@@ -18,6 +18,9 @@ in 0.18 % of cases (four scattered probes at 12 bits a token: 0.6 %, and slower)
 networks low, never high. A caller is marked under a claim on its network, so that two processes that meet it at once
 find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new twice). Two networks
 that write one word within the same ~100 ns can still lose a token, which then counts once more.
+
+No day gets a second key in one epoch, should a clock be set back: networks met under both would count twice in what is
+told to be counted once. Such a day's events are counted without marks.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ KEY_DIES_AFTER_S = 59 * 60  # past the end of its UTC day; privacy.md B3 allows 
 FORM = "COLMEM02"
 _PAGE = 4096
 _TABLES = 4
+_BEGUN = 256  # days a clock may be set back
 _TABLE_BYTES = COUNTS * 16
 _FILTER_BYTES = WORDS * 8
 _FIRST_TABLE = 4 * _PAGE
@@ -104,6 +108,7 @@ class SharedMemory:
         self._days = tuple(view[_PAGE * (1 + i) : _PAGE * (1 + i) + 8].cast("Q") for i in (0, 1))
         self._keys = tuple(view[_PAGE * (1 + i) + 8 : _PAGE * (1 + i) + 8 + KEY_BYTES] for i in (0, 1))
         self._table_days = view[3 * _PAGE : 3 * _PAGE + _TABLES * 8].cast("Q")
+        self._begun = view[3 * _PAGE + _TABLES * 8 : 3 * _PAGE + (_TABLES + _BEGUN) * 8].cast("Q")
         self._tables = tuple(view[at : at + _TABLE_BYTES].cast("Q") for at in map(_table_at, range(_TABLES)))
         self._words = tuple(view[at : at + _FILTER_BYTES].cast("Q") for at in map(_filter_at, (0, 1)))
         keep_in_ram(view[_PAGE : 3 * _PAGE])
@@ -172,12 +177,13 @@ class SharedMemory:
         for late in range(1, _LATE_DAYS + 1):
             self._begin_table(day - late)
         self._open(day)
+        self._begun[day % _BEGUN] = day
         if second >= KEY_DIES_AFTER_S:
             self._open(day + 1)
 
     def _open(self, day: int) -> None:
         parity = day & 1
-        if self._days[parity][0] == day:
+        if day in (self._days[parity][0], self._begun[day % _BEGUN]):
             return
         self._days[parity][0] = 0
         self._keys[parity][:] = bytes(KEY_BYTES)
