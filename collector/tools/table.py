@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 NOT_KNOWN = "–"  # noqa: RUF001 - an en dash is what a table shows for no value
-NOTHING_YET = "Nothing counted here yet. Events appear up to two seconds after their segment closes (10 s by default)."
+NOTHING_YET = "Nothing counted here yet. Events appear some twelve seconds after they were sent (see --segment-s)."
 _GAP = "  "
 
 
