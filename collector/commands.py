@@ -65,7 +65,7 @@ OPTIONS = {
     "log_level": ("LEVEL", "debug, info, warning, error or critical. Default: info"),
     "strict_memory": (
         "",  # a flag
-        "Leave nothing of requests in freed memory, seconds after their answer (glibc; a third more CPU a request).",
+        "Leave nothing of requests in freed memory, seconds after their answer (glibc; two fifths more CPU a request).",
     ),
     "clickhouse": (
         "URL",

@@ -27,7 +27,6 @@ STRICT_ENVIRON = {
 }
 # A key of ours reaches a given one of 2,048 places with 1/2,048: all of them but with 7 in 10^6.
 _KEYS = 40_000
-_KEYS_OF_OURS = orjson.dumps([{f"k{number}": 0} for number in range(_KEYS)])
 
 
 class Forgetting:
@@ -35,6 +34,7 @@ class Forgetting:
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
+        self._keys_of_ours = orjson.dumps([{f"k{number}": 0} for number in range(_KEYS)])
         self._caches: list[_lru_cache_wrapper[Any]] = [
             each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper)
         ]
@@ -49,6 +49,6 @@ class Forgetting:
         """Let go of everything remembered so far (8 ms)."""
         for cache in self._caches:
             cache.cache_clear()
-        orjson.loads(_KEYS_OF_OURS)
+        orjson.loads(self._keys_of_ours)
         if self._strict:
             gc.collect()

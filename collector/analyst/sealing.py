@@ -23,10 +23,10 @@ from collector.analyst.access import Route, Rule
 from collector.analyst.blocking import Bounded, RunBlocking
 from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.seals import Told
+from collector.warehouse.tables import DAY_S
 
 BASE = "/api/v1/seal"
 NODE = re.compile(r"[0-9a-f]{16}")
-_DAY_S = 86_400
 
 
 class Sealing(Protocol):
@@ -92,7 +92,7 @@ def _json(said: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Respo
 
 
 def _day(day: int) -> str:
-    return datetime.fromtimestamp(day * _DAY_S, UTC).date().isoformat()
+    return datetime.fromtimestamp(day * DAY_S, UTC).date().isoformat()
 
 
 def _time(at_s: int) -> str:

@@ -33,7 +33,7 @@ import orjson
 from collector.cell import MAX_DIMENSIONS, CellKey, Counters
 from collector.disk import DISK, Disk
 from collector.errors import Corrupt
-from collector.warehouse.tables import DAY_S, HOT, SEAL, SEALED, TABLES, Table
+from collector.warehouse.tables import DAY_S, HOT, SEAL, SEALED, TABLES
 
 FROZEN, SEALING = "frozen", "sealing"
 """The folders in DATA: of the loader's files, and of the sealer's."""
@@ -98,7 +98,6 @@ def freeze(
     segments: list[str],
     days: Mapping[int, Mapping[CellKey, Counters]],
     events: Mapping[int, int],
-    table: Table = HOT,
 ) -> Frozen:
     """Write the cells of these segments, by day, to a file that survives any crash from here on. Raises OSError."""
     made: list[_Made] = []
@@ -108,11 +107,11 @@ def freeze(
         rows = (_row(node, key, counters) for key, counters in days.get(day, {}).items())
         for number, portion in enumerate(_portions(rows)):
             part = f"{name}.{number}" if number else name
-            marker = table.marker(node, day, part, events=unsaid, rows=len(portion))
+            marker = HOT.marker(node, day, part, events=unsaid, rows=len(portion))
             made.append(_made(part, day, unsaid, portion, marker))
             unsaid = 0
     path = folder / (segments[0] + SUFFIX)
-    return _freeze(disk, path, {"node": node, "table": table.name, "segments": segments}, made)
+    return _freeze(disk, path, {"node": node, "table": HOT.name, "segments": segments}, made)
 
 
 def seal_name(node: int, day: int) -> str:
