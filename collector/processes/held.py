@@ -7,8 +7,10 @@ open files (reload.py). Nothing here starts a process.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import time
 from dataclasses import dataclass
 
 from collector.clock import Clock
@@ -19,6 +21,8 @@ from collector.processes.inherited import NONE, Inherited
 from collector.settings import Address, Settings
 
 BACKLOG = 2048
+BIND_PATIENCE_S = 1.0
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +95,29 @@ def content_of(fd: int) -> bytes:
 
 
 def _bind(port: str, address: Address) -> socket.socket:
+    """Listen there; an address in use is waited for a moment, for a process lets go of its lock before its sockets."""
+    give_up = time.monotonic() + BIND_PATIENCE_S
+    while True:
+        try:
+            return _listening(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= give_up:
+                raise Misconfigured(f"--{port} {address} cannot be used: {error.strerror}") from error
+        time.sleep(_POLL_S)
+
+
+def _listening(address: Address) -> socket.socket:
+    family, kind, protocol, _, place = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(place)
         listener.listen(BACKLOG)
-    except OSError as error:
-        raise Misconfigured(f"--{port} {address} cannot be used: {error.strerror}") from error
+    except OSError:
+        listener.close()
+        raise
     listener.settimeout(0)
     return listener
 
