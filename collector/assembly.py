@@ -20,11 +20,13 @@ from aiohttp import web
 from collector.analyst.api import build_app
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
+from collector.analyst.live import Live
 from collector.analyst.quarantine import QuarantineRoutes
 from collector.analyst.sealing import SealRoutes
 from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
+from collector.count.minutes import LastMinutes
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
@@ -105,6 +107,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         dictionary = dictionary_of(ledger_of(declarations, metrics.series()))
         routes = [dictionary_route(dictionary), *QuarantineRoutes(loader, _in_thread(loading, asked)).routes()]
         routes += SealRoutes(sealer, _in_thread(loading, asked)).routes()
+        routes.append(Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop).route())
         app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), routes)
         async with _analyst_port(app, inherited) as runner:
             load = asyncio.create_task(_load(loader, sealer, loading))
