@@ -27,7 +27,8 @@ from collector.catalogue.declarations import Declarations
 from collector.count.filter import CAPACITY, MAX_ERROR
 from collector.metrics import CONTENT_TYPE
 from collector.stats.answer import Answer, Answers
-from collector.stats.question import BadQuestion, NoSuchReport
+from collector.stats.question import Question
+from collector.stats.refusing import BadQuestion, NoSuchReport
 
 VISITORS = (
     "Callers new to a cell on a day of a node, as a filter in memory tells them apart. It errs low: beyond `capacity`"
@@ -112,6 +113,7 @@ def catalogue(declarations: Declarations) -> dict[str, Any]:
                 "measures": report.measures,
                 "amount": report.amount,
                 "kinds": report.kinds,
+                "sorts": declarations.sorts_of(report),
             }
             for report in declarations.reports.values()
         ],
@@ -132,6 +134,7 @@ def _table(answer: Answer) -> dict[str, Any]:
         "property": question.property_id,
         "from": question.first,
         "to": question.last,
+        "question": _asked(question),
         "columns": answer.columns,
         "rows": answer.rows,
         "totals": answer.totals,
@@ -142,7 +145,30 @@ def _table(answer: Answer) -> dict[str, Any]:
         table["epochs"] = answer.epochs
     if answer.as_of:
         table["as_of"] = answer.as_of
+    if answer.earlier:
+        before = answer.earlier
+        table["earlier"] = {"from": before.first, "to": before.last, "rows": before.rows, "totals": before.totals}
+        if before.notes:
+            table["earlier"]["notes"] = before.notes
     return table
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    """The question as it was understood, with dates for its period and what was left to its default."""
+    sort = question.sort
+    return {
+        "report": question.report.name,
+        "property": question.property_id,
+        "from": question.first,
+        "to": question.last,
+        "interval": question.interval,
+        "by": question.by,
+        "filters": [{"dimension": each.dimension, "op": each.op, "values": each.values} for each in question.filters],
+        "sort": sort and f"{'-' if sort.descending else ''}{sort.column}",
+        "limit": question.limit,
+        "offset": question.offset,
+        "compare": question.compare,
+    }
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:
