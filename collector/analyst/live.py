@@ -20,10 +20,11 @@ import orjson
 from aiohttp import web
 
 from collector.analyst.access import Route, Rule
+from collector.analyst.roles import ASKER
 from collector.clock import Clock
 from collector.count.minutes import LastMinutes
 from collector.errors import Unavailable
-from collector.stats.question import BadQuestion
+from collector.stats.refusing import BadQuestion
 
 MAX_STREAMS = 64
 EVERY_S = 2.0
@@ -43,7 +44,7 @@ class Live:
 
     def route(self) -> Route:
         """The route above."""
-        return Route("GET", "/api/v1/live", Rule.TOKEN, self.stream)
+        return Route("GET", "/api/v1/live", Rule.READER, self.stream)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """One property's minutes, again and again."""
@@ -79,15 +80,16 @@ class Live:
         return orjson.dumps({"property": property_id, "now": now, "minutes": minutes, "total": sum(minutes)})
 
     def _property(self, request: web.Request) -> str:
-        """The property asked for; raises BadQuestion. The only place where it is looked at who may ask for which."""
-        if any(name != "property" for name in request.query):
+        """The property asked for, if there is one that the asker may see; raises BadQuestion."""
+        query = request[ASKER].as_known(request.query.items())
+        if any(name != "property" for name, _ in query):
             raise BadQuestion(None, "every parameter must be one of: property")
-        match request.query.getall("property", []):
-            case [property_id] if self._knows(property_id):
+        match query:
+            case [(_, property_id)] if self._knows(property_id):
                 return property_id
-            case []:
-                raise BadQuestion("property", "must be given: the id of a registered site or product")
             case [_]:
                 raise BadQuestion("property", "must be the id of a registered site or product")
+            case []:
+                raise BadQuestion("property", "must be given: the id of a registered site or product")
             case _:
                 raise BadQuestion("property", "must be given once")
