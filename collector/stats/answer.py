@@ -72,8 +72,8 @@ class _Merged:
         places = [question.report.by.index(dimension) for dimension in question.by]
         for part in parts:
             self.nodes.add(part.node)
-            day = part.bucket // DAY_S
-            self.epochs[day] = max(self.epochs[day], part.epochs)
+            for day, epochs in part.epochs.items():
+                self.epochs[day] = max(self.epochs[day], epochs)
             if part.as_of is not None:
                 self.oldest = part.as_of if self.oldest is None else min(self.oldest, part.as_of)
             bucket = _bucket(part.bucket, question.interval)
@@ -103,7 +103,8 @@ class Answers:
         """The answer as of now, or as it is shown since; raises Unavailable if the warehouse is away."""
         fits = self._fits(question)
         first, last = (question.first - _EPOCH).days, (question.last - _EPOCH).days
-        parts = self._days.of(question.report, question.property_id, first, last) if fits else ()
+        asked = question.report, question.property_id, first, last, question.interval, question.by
+        parts = self._days.of(*asked) if fits else ()
         merged = _Merged(question, parts)
         as_of = None if merged.oldest is None else _time(merged.oldest)
         epochs = _counted_again(merged.epochs) if question.report.visitors else {}
