@@ -64,8 +64,8 @@ class Merged:
 
     def _add(self, part: FoldedPart, bucket: str) -> None:
         self.nodes.add(part.node)
-        day = part.bucket // DAY_S
-        self.epochs[day] = max(self.epochs[day], part.epochs)
+        for day, epochs in part.epochs.items():
+            self.epochs[day] = max(self.epochs[day], epochs)
         if part.as_of is not None:
             self.oldest = part.as_of if self.oldest is None else min(self.oldest, part.as_of)
         for row in part.rows:
