@@ -136,7 +136,9 @@ async def test_a_token_comes_in_one_bearer_header(port: Port, headers: list[tupl
 
 async def test_the_operators_token_and_created_ones_get_in_at_once(port: Port) -> None:
     assert (await port.get(CATALOGUE, operator_token(port.data))).status == 200
-    created = Tokens(port.data, None, SystemClock()).create("report-mailer")  # as `collector token create` does, in its own process
+    created = Tokens(port.data, None, SystemClock()).create(
+        "report-mailer"
+    )  # as `collector token create` does, in its own process
     assert (await port.get(CATALOGUE, created)).status == 200
     assert (await port.get(CATALOGUE, created[:-1])).status == 401
 
