@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -21,22 +20,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from collector.analyst import access
-from collector.analyst.api import build_app
-from collector.analyst.askers import Askers
-from collector.analyst.live import Live
 from collector.analyst.openapi import description_of
-from collector.analyst.sign_in import SignIn
-from collector.assembly import routes_for_admins, routes_for_readers
-from collector.clock import SystemClock
 from collector.errors import Code
-from collector.ledger import ledger_of
-from collector.metrics import REASONS, Metrics
-from collector.settings import read_settings
+from collector.metrics import REASONS
 from collector.stats.question import PARAMETERS
 from tests.declared import DECLARATIONS
 from tests.example_events import good_events
 from tests.open_door import open_door
 from tests.stack import TOKEN, Stack
+from tests.test_access import MATRIX
 
 DESCRIPTION = description_of(DECLARATIONS)
 SCHEMAS = DESCRIPTION["components"]["schemas"]
@@ -54,41 +46,24 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 yield method.upper(), path, item[method]
 
 
-def described(*, public: bool) -> set[tuple[str, str]]:
-    return {(method, path) for method, path, each in operations() if (each["tags"][0] in PUBLIC) is public}
-
-
 # --- routes and words -------------------------------------------------------------------------------------------------
 
 
 async def test_the_public_port_serves_what_is_described_and_nothing_else(tmp_path: Path) -> None:
     async with open_door(tmp_path / "data", 1_800_000_000) as door:
         served = {(method, path) for path, methods in door.routes.items() for method in methods}
-    assert {(method, path) for method, path in served if method not in ("HEAD", "OPTIONS")} == described(public=True)
+    described = {(method, path) for method, path, each in operations() if each["tags"][0] in PUBLIC}
+    assert {(method, path) for method, path in served if method not in ("HEAD", "OPTIONS")} == described
 
 
-def test_the_analyst_port_serves_what_is_described_to_whom_it_says(tmp_path: Path) -> None:
-    def never(ask: Callable[[], object]) -> Awaitable[Any]:
-        raise AssertionError
-
-    clock, nobody, told = SystemClock(), cast("Any", None), read_settings({}, {})
-    askers = Askers(tmp_path, None, clock)
-    ledger = ledger_of(DECLARATIONS, Metrics(DECLARATIONS.kinds, Code).series())
-    routes = [
-        *routes_for_readers(told, DECLARATIONS, ledger),
-        Live(nobody, told.registry.knows, clock, asyncio.Event()).route(),
-        *SignIn(askers, clock, never).routes(),
-        *routes_for_admins(nobody, nobody, never),
-    ]
-    answers = cast("Any", type("Answers", (), {"declarations": DECLARATIONS}))
-    app = build_app(answers, askers, lambda: b"", never, routes)
-    served = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
-    assert served == described(public=False)
-    open_to_anyone = {(route.method, route.path) for route in routes if route.rule is access.Rule.ANYONE}
-    said = {(method, path) for method, path, each in operations() if each.get("security") == []}
-    assert open_to_anyone | {("GET", "/metrics")} == said - described(public=True)
-    admins = {(route.method, route.path) for route in routes if route.rule is access.Rule.ADMIN}
-    assert admins == {(method, path) for method, path, each in operations() if each["tags"] == ["Upkeep"]}
+def test_the_analyst_port_serves_what_is_described_to_whom_it_says() -> None:
+    """The matrix is held to the port's own route table (tests/test_access.py)."""
+    whom = {
+        (method, path): "anyone" if each.get("security") == [] else "admin" if each["tags"] == ["Upkeep"] else "reader"
+        for method, path, each in operations()
+        if each["tags"][0] not in PUBLIC
+    }
+    assert whom == MATRIX
 
 
 def test_every_declared_report_kind_code_and_parameter_is_described() -> None:
