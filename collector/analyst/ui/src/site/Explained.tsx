@@ -10,11 +10,11 @@ export function Explained({ report, dimensions }: { report: string; dimensions: 
     .filter(({ name, by }) => by.length > 0 && missing(catalogue, name, view.filters).length === 0)
     .map(({ name }) => reportName(name));
   return (
-    <div class="explained panel-space">
+    <div class="explained">
       <p>
-        <strong>{reportName(report)}</strong> is not counted by {words}: what would tell them together is not kept.
+        <strong>{reportName(report)}</strong> cannot be told by {words}: what would join them is not kept.
       </p>
-      {others.length > 0 && <p>Counted by {words}: {others.join(', ')}.</p>}
+      {others.length > 0 && <p>There are, by {words}: {others.join(', ')}.</p>}
       <button
         type="button"
         class="button-link"
