@@ -38,7 +38,7 @@ const TELLS: [string, Told][] = [
   ['goals', { visitors: 'visitors' }],
   ['links', { visitors: 'visitors' }],
 ];
-export const LEAVES: [[string, Told], [string, Told]] = [
+export const LEAVES: [string, Told][] = [
   ['bounces', { entries: 'events', bounced: 'amount' }],
   ['page_time', { seconds: 'amount' }],
 ];

@@ -40,11 +40,10 @@ export function useFigures(): Overall {
   const first = useAnswer(main?.[0] ?? null, main ? figureParams(catalogue, main[0], params) : params);
   const second = useAnswer(more?.[0] ?? null, more ? figureParams(catalogue, more[0], params) : params);
   const leaves = scope(view, { interval: interval === 'hour' ? 'day' : interval });
-  const [bounces, time] = LEAVES;
-  const askable = (report: string) => (missing(catalogue, report, view.filters).length === 0 ? report : null);
-  const third = useAnswer(askable(bounces[0]), leaves);
-  const fourth = useAnswer(askable(time[0]), leaves);
-  const told = pairs([first, main], [second, more], [third, askable(bounces[0]) && bounces], [fourth, askable(time[0]) && time]);
+  const [bounces, time] = LEAVES.map((one) => (missing(catalogue, one[0], view.filters).length === 0 ? one : null));
+  const third = useAnswer(bounces?.[0] ?? null, leaves);
+  const fourth = useAnswer(time?.[0] ?? null, leaves);
+  const told = pairs([first, main], [second, more], [third, bounces], [fourth, time]);
   const asked = told.map(([one]) => one);
   const overall: Overall = {
     asked,
