@@ -18,6 +18,8 @@ export function Overview({ overall }: { overall: Overall }) {
   const { asked, interval, filters, answer, now, before } = overall;
   const metrics = filters.some(({ dimension }) => dimension === 'path') ? METRICS_OF_PAGE : METRICS;
   const metric = metrics.find(({ name }) => name === view.metric) ?? metrics[0]!;
+  // A day that is not over says nothing against a whole one.
+  const growing = answer !== null && answer.from === answer.to && answer.to >= today();
   const failed = asked.find(({ error }) => error);
   return (
     <section class="card card-wide overview" aria-label="Overview" aria-busy={asked.some(({ loading }) => loading)}>
@@ -30,11 +32,11 @@ export function Overview({ overall }: { overall: Overall }) {
             key={one.name}
             label={one.label}
             value={one.text(one.of(now.total))}
-            change={before && changeBetween(one, now, before)}
+            change={before && !growing ? changeBetween(one, now, before) : null}
             points={one.points ?? false}
             {...(before ? { earlier: `${one.text(one.of(before.total))} before` } : {})}
             better={one.better}
-            hint={hintOf(one, now, answer, filters.map(({ dimension }) => dimension))}
+            hint={hintOf(one, now, answer, filters.map(({ dimension }) => dimension)) || (growing ? 'so far' : '')}
             selected={one === metric}
             onSelect={() => change({ metric: one === metrics[0] ? '' : one.name })}
           />
