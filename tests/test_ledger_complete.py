@@ -127,6 +127,7 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
         if not report.by:
             del asked["by"]
         yield stack.ask(report.name, **asked)
+    yield stack.ask("pages", property="www.example.org", by="path", filter="path~/", compare="year")
     token = (stack.data / "operator.token").read_text("utf-8").strip()
     yield stack.analyst_request("/api/v1/reports").json
     yield stack.analyst_request("/api/v1/dictionary").json
