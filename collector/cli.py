@@ -34,6 +34,7 @@ from collector.processes.reload import handed_on, rehearsed_for
 from collector.quarantine_commands import quarantine
 from collector.seal_command import seal
 from collector.settings import EXAMPLE, Settings
+from collector.simulate_command import simulate
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.client import OPERATOR_TOKEN, token_of
@@ -168,6 +169,7 @@ def query(report: str, form: str, **given: Any) -> None:
 collector.add_command(quarantine)
 collector.add_command(prove_command)
 collector.add_command(seal)
+collector.add_command(simulate)
 
 
 @collector.group(short_help="Make tokens for analysts.")
