@@ -23,7 +23,7 @@ from aiohttp import web
 from clickhouse_connect.driver.client import Client
 
 from collector.analyst.api import build_app
-from collector.analyst.tokens import Tokens
+from collector.analyst.askers import Askers
 from collector.assembly import answers_of, engine_of, open_days_of
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import SystemClock
@@ -92,7 +92,7 @@ class Desk:
         question = self.answers.read(panel.report, asked.items())
         statement = raw_statement(question)
         bound = {"property": site, "first": first, "last": last}
-        ways = (
+        ways: tuple[Callable[[], object], ...] = (
             lambda: get(self._connection, path),
             lambda: self._thread.submit(self.answers.ask, question).result(),
             lambda: self._thread.submit(self._client.query, statement, parameters=bound).result().result_rows,
@@ -154,7 +154,7 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
             return loop.run_in_executor(thread, ask)
 
         async def serve() -> tuple[web.AppRunner, int]:
-            app = build_app(answers, Tokens(settings.data, TOKEN), lambda: b"", run)
+            app = build_app(answers, Askers(settings.data, TOKEN, clock), lambda: b"", run)
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from collector.assembly import SPOOL, engine_of, open_days_of, sealer_of, writing_of
+from collector.assembly import engine_of, open_days_of, sealer_of, writing_of
 from collector.catalogue.declarations import read_declarations
 from collector.data_folder import hold
 from collector.disk import DISK
@@ -27,6 +27,7 @@ from collector.spool.segment import Life
 from collector.warehouse.batch import FROZEN, SEALING
 from collector.warehouse.seals import Seals
 from collector.warehouse.tables import HOT
+from collector.worker import SPOOL
 from tests.memory_reading import SteppedClock
 from tests.panels.events import DAY_S, HITS, TABLE, make_events
 from tests.panels.reports import cells_of_day
