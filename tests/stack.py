@@ -110,13 +110,16 @@ class Stack:
                 start_new_session=True,
             )
 
-    def command(self, *arguments: str, patience_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-        """Run a command line of the collector on the same data and configuration."""
-        told = {"COLLECTOR_DATA": str(self.data)} | ({"COLLECTOR_CONFIG": str(self._config)} if self._config else {})
+    def command(
+        self, *arguments: str, told: str | None = None, patience_s: float = 120.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command line of the collector on the same data and configuration; `told` is its standard input."""
+        where = {"COLLECTOR_DATA": str(self.data)} | ({"COLLECTOR_CONFIG": str(self._config)} if self._config else {})
         return subprocess.run(
             [sys.executable, "-m", "collector", *arguments],
             cwd=ROOT,
-            env=self._environ | told,
+            env=self._environ | where,
+            input=told,
             capture_output=True,
             text=True,
             timeout=patience_s,
