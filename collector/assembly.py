@@ -22,6 +22,8 @@ from collector.analyst.api import build_app
 from collector.analyst.askers import Askers
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
+from collector.analyst.live import Live
+from collector.analyst.openapi import description_of, openapi_routes
 from collector.analyst.pages import page_routes
 from collector.analyst.properties import properties_route
 from collector.analyst.quarantine import Keeper, QuarantineRoutes
@@ -29,6 +31,7 @@ from collector.analyst.sealing import Sealing, SealRoutes
 from collector.analyst.sign_in import SignIn
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
+from collector.count.minutes import LastMinutes
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
@@ -107,8 +110,9 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         askers = Askers(settings.data, settings.analyst_token, clock, settings.trusted_proxies)
 
         asked: set[asyncio.Future[Any]] = set()
+        live = Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop)
         routes = [
-            *routes_for_readers(settings, ledger_of(declarations, metrics.series())),
+            *routes_for_readers(settings, declarations, ledger_of(declarations, metrics.series()), live),
             *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
             *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
         ]
@@ -124,9 +128,15 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             engine.cancel()
 
 
-def routes_for_readers(settings: Settings, ledger: Ledger) -> list[Route]:
+def routes_for_readers(settings: Settings, declarations: Declarations, ledger: Ledger, live: Live) -> list[Route]:
     """What the analyst port tells without asking the engine."""
-    return [dictionary_route(dictionary_of(ledger)), properties_route(settings.registry), *page_routes()]
+    return [
+        dictionary_route(dictionary_of(ledger)),
+        properties_route(settings.registry),
+        live.route(),
+        *page_routes(),
+        *openapi_routes(description_of(declarations)),
+    ]
 
 
 def routes_for_admins(keeper: Keeper, sealer: Sealing, run_loading: RunBlocking) -> list[Route]:

@@ -37,6 +37,7 @@ from tests.declared import (
     undeclared_files,
 )
 from tests.example_events import bad_events, good_events
+from tests.live_view import live
 from tests.setting_aside import leave_behind
 from tests.stack import ROOT, Stack, eventually
 from tests.storing import open_with_tables
@@ -133,10 +134,12 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
         if not report.by:
             del asked["by"]
         yield stack.ask(report.name, **asked)
+    yield stack.ask("pages", property="www.example.org", by="path", filter="path~/", compare="year")
     token = (stack.data / "operator.token").read_text("utf-8").strip()
     for path in ("/api/v1/reports", "/api/v1/session", "/api/v1/properties"):
         yield stack.analyst_request(path).json
     yield stack.analyst_request("/api/v1/dictionary").json
+    yield live(stack, "player")
     yield stack.ask_raw("traffic", property="nobody").json
     yield stack.ask_raw("nothing").json
     yield stack.analyst_request("/api/v1/nothing").json
