@@ -119,7 +119,7 @@ function Chart({ metric }: { metric: Metric }) {
 
 function footOf({ name, buckets, interval }: Metric, answer: Answer): string {
   if (name === 'wau' || name === 'mau' || name === 'stickiness') {
-    return `${buckets.length} ${interval}s, up to ${bucketName(buckets.at(-1)!, interval)}`;
+    return `${buckets.length} ${interval}s, the last: ${bucketName(buckets.at(-1)!, interval)}`;
   }
   const earlier = answer.earlier ? `, compared with ${range(answer.earlier.from, answer.earlier.to)}` : '';
   return `${range(answer.from, answer.to)} UTC${earlier}`;
