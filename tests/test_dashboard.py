@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # has no types
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from collector.analyst.api import build_app
@@ -209,7 +209,7 @@ async def test_a_site_without_a_hit_is_shown_how_to_send_one(door: Door) -> None
         ("?details=pages", False, True),
     ],
 )
-async def test_everybody_can_use_it(door: Door, search: str, dark: bool, phone: bool) -> None:  # noqa: FBT001
+async def test_everybody_can_use_it(door: Door, search: str, dark: bool, phone: bool) -> None:  # noqa: FBT001 - parameters
     """Nothing axe knows of is wrong, and no page is wider than the screen."""
     async with door.page(search, dark=dark, phone=phone) as page:
         await expect(page.locator("[aria-busy=true]")).to_have_count(0)
