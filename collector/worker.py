@@ -60,6 +60,7 @@ class _Counting(NamedTuple):
 
     caps: Caps
     marks: Marks
+    minutes: MinuteCounts
 
 
 async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
@@ -71,14 +72,17 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     stop = stop_signal()
     declarations = read_declarations()
     memory = SharedMemory(inherited.memory_fd)
-    minutes = MinuteCounts(inherited.minutes_fd, inherited.worker)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     DISK.make_folder(folder)
     keep_layout(DISK, settings.data / SPOOL, declarations.layouts, declarations.digest)  # else the one before stays
     metrics = Metrics(declarations.kinds, Code)
     if not metrics.told:
         log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
-    counting = _Counting(Caps(declarations.layouts, declarations.cap, memory), Marks(declarations.layouts, memory))
+    counting = _Counting(
+        Caps(declarations.layouts, declarations.cap, memory),
+        Marks(declarations.layouts, memory),
+        MinuteCounts(inherited.minutes_fd, inherited.worker),
+    )
     judge = judge_of(settings, declarations)
     open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
     to_read = open_book.routes() | Seeing(judge, declarations, settings.registry, clock).routes()
@@ -94,15 +98,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
         metrics.epoch(memory.epoch)
         spool = _spool(settings, inherited, declarations, memory, metrics)
         tally = Tally(metrics)
-        receiver = Receiver(
-            judge=judge,
-            caps=counting.caps,
-            marks=counting.marks,
-            spool=spool,
-            minutes=minutes,
-            clock=clock,
-            tally=tally,
-        )
+        receiver = Receiver(judge=judge, spool=spool, clock=clock, tally=tally, **counting._asdict())
         door = Door(
             receiver,
             settings.registry,
