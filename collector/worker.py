@@ -63,6 +63,14 @@ class _Counting(NamedTuple):
     minutes: MinuteCounts
 
 
+def _counting(declarations: Declarations, memory: SharedMemory, inherited: Inherited) -> _Counting:
+    return _Counting(
+        Caps(declarations.layouts, declarations.cap, memory),
+        Marks(declarations.layouts, memory),
+        MinuteCounts(inherited.minutes_fd, inherited.worker),
+    )
+
+
 async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     """An ingest worker: the public port, reduction, marks, and its own directory of the spool.
 
@@ -78,11 +86,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     metrics = Metrics(declarations.kinds, Code)
     if not metrics.told:
         log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
-    counting = _Counting(
-        Caps(declarations.layouts, declarations.cap, memory),
-        Marks(declarations.layouts, memory),
-        MinuteCounts(inherited.minutes_fd, inherited.worker),
-    )
+    counting = _counting(declarations, memory, inherited)
     judge = judge_of(settings, declarations)
     open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
     to_read = open_book.routes() | Seeing(judge, declarations, settings.registry, clock).routes()
