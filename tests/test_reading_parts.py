@@ -14,7 +14,7 @@ from tests.memory_reading import SITE
 from tests.sealing import DAY_S, FIRST_DAY
 from tests.storing import open_with_tables
 
-STEPS = 30
+STEPS = 40
 NODES = (1, 2, 3)
 
 
@@ -57,4 +57,4 @@ def test_what_is_remembered_of_parts_is_never_told_when_they_are_gone(tmp_path: 
             assert bounds == fresh.bounds(SITE, FIRST_DAY, FIRST_DAY + STEPS)
             assert bounds == remembering.bounds(SITE, FIRST_DAY, FIRST_DAY + STEPS)
             grew += len(bounds) > 1 and len(known) > 1
-        assert grew > STEPS / 4
+        assert grew > 5  # there was something to remember
