@@ -10,7 +10,7 @@ PIP := PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Two stamps: a new lock installs everything again, a changed package or packaging hook only the package.
 LOCKED := .venv/locked.stamp
 INSTALLED := .venv/installed.stamp
-WEB := $(wildcard collector/analyst/ui/*.json collector/analyst/ui/*.mjs collector/analyst/ui/*.py)
+WEB := $(wildcard collector/analyst/ui/*.json collector/analyst/ui/*.mjs collector/analyst/ui/*.py) $(shell find collector/analyst/ui/src -type f 2>/dev/null)
 
 help: ## Show this list
 	@echo "make TARGET, where TARGET is one of"

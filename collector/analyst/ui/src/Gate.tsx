@@ -1,0 +1,55 @@
+// Who is there: takes a sign-in link's code out of the address, asks for the session, shows the dashboard or the sign-in
+// page. A question answered by 401 brings one back here.
+
+import { useEffect, useState } from 'preact/hooks';
+import { ApiError, catalogue, forget, onSignedOut, properties, session, signIn } from './api';
+import type { Catalogue, Property, Session } from './api';
+import { Shell } from './Shell';
+import { SignIn } from './SignIn';
+import { Trouble } from './Trouble';
+
+export interface Start {
+  session: Session;
+  properties: Property[];
+  catalogue: Catalogue;
+}
+
+type State = { at: 'start' } | { at: 'door'; said: string } | { at: 'trouble'; error: ApiError } | { at: 'in'; start: Start };
+
+const SPENT = 'That sign-in link was used or is too old. Sign in with your name and password.';
+const ENDED = 'Your session has ended. Please sign in again.';
+
+export function Gate() {
+  const [state, setState] = useState<State>({ at: 'start' });
+  const enter = () => {
+    begin().then(
+      (start) => setState({ at: 'in', start }),
+      (error: ApiError) => setState(error.status === 401 ? { at: 'door', said: '' } : { at: 'trouble', error }),
+    );
+  };
+  useEffect(() => {
+    onSignedOut(() => {
+      forget();
+      setState({ at: 'door', said: ENDED });
+    });
+    const code = codeInAddress();
+    if (!code) enter();
+    else signIn({ code }).then(enter, () => setState({ at: 'door', said: SPENT }));
+  }, []);
+  if (state.at === 'start') return <p class="waiting" role="status">Loading…</p>;
+  if (state.at === 'door') return <SignIn said={state.said} onSignedIn={enter} />;
+  if (state.at === 'trouble') return <main class="door"><Trouble error={state.error} again={enter} /></main>;
+  return <Shell start={state.start} onSignedOut={() => setState({ at: 'door', said: '' })} />;
+}
+
+async function begin(): Promise<Start> {
+  const [who, all, reports] = await Promise.all([session(), properties(), catalogue()]);
+  return { session: who, properties: all, catalogue: reports };
+}
+
+/** The code of a sign-in link, taken out of the address so that it is in no history. */
+function codeInAddress(): string | null {
+  const code = new URLSearchParams(location.hash.slice(1)).get('code');
+  if (code) history.replaceState(null, '', location.pathname + location.search);
+  return code;
+}

@@ -1,0 +1,5 @@
+// The face of a product.
+
+export function Product() {
+  return null;
+}

@@ -1,0 +1,5 @@
+// The face of a site.
+
+export function Site() {
+  return null;
+}
