@@ -17,18 +17,22 @@ from typing import Any, TypeVar
 import uvloop
 from aiohttp import web
 
+from collector.analyst.access import Route
 from collector.analyst.api import build_app
+from collector.analyst.askers import Askers
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
-from collector.analyst.quarantine import QuarantineRoutes
-from collector.analyst.sealing import SealRoutes
-from collector.analyst.tokens import Tokens
+from collector.analyst.pages import page_routes
+from collector.analyst.properties import properties_route
+from collector.analyst.quarantine import Keeper, QuarantineRoutes
+from collector.analyst.sealing import Sealing, SealRoutes
+from collector.analyst.sign_in import SignIn
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
-from collector.ledger import ledger_of
+from collector.ledger import Ledger, ledger_of
 from collector.loader import Loader
 from collector.log import log, web_logger
 from collector.metrics import Metrics
@@ -92,6 +96,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         open_days_of(settings, declarations, clock) as open_days,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
+        ThreadPoolExecutor(1, "sign in") as signing_in,
     ):
         writing = writing_of(engine, declarations, metrics)
         await _connect(writing, loading)
@@ -99,13 +104,15 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         loader = loader_of(settings.data, life, declarations, writing, clock, metrics)
         sealer = sealer_of(settings.data, life, declarations, writing, clock, metrics, open_days)
         answers = answers_of(settings, declarations, engine, clock, open_days)
-        tokens = Tokens(settings.data, settings.analyst_token)
+        askers = Askers(settings.data, settings.analyst_token, clock, settings.trusted_proxies)
 
         asked: set[asyncio.Future[Any]] = set()
-        dictionary = dictionary_of(ledger_of(declarations, metrics.series()))
-        routes = [dictionary_route(dictionary), *QuarantineRoutes(loader, _in_thread(loading, asked)).routes()]
-        routes += SealRoutes(sealer, _in_thread(loading, asked)).routes()
-        app = build_app(answers, tokens, metrics.exposition, _in_thread(asking, asked), routes)
+        routes = [
+            *routes_for_readers(settings, ledger_of(declarations, metrics.series())),
+            *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
+            *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
+        ]
+        app = build_app(answers, askers, metrics.exposition, _in_thread(asking, asked), routes)
         async with _analyst_port(app, inherited) as runner:
             load = asyncio.create_task(_load(loader, sealer, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
@@ -115,6 +122,16 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             load.cancel()
             await _answer_last(runner, asked)
             engine.cancel()
+
+
+def routes_for_readers(settings: Settings, ledger: Ledger) -> list[Route]:
+    """What the analyst port tells without asking the engine."""
+    return [dictionary_route(dictionary_of(ledger)), properties_route(settings.registry), *page_routes()]
+
+
+def routes_for_admins(keeper: Keeper, sealer: Sealing, run_loading: RunBlocking) -> list[Route]:
+    """What the analyst port lets change of what is kept."""
+    return [*QuarantineRoutes(keeper, run_loading).routes(), *SealRoutes(sealer, run_loading).routes()]
 
 
 def engine_of(settings: Settings) -> AbstractContextManager[Engine]:

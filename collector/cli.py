@@ -16,14 +16,14 @@ from urllib.parse import quote, urlencode
 import click
 import orjson
 
+from collector.access_commands import first_link, token, user
 from collector.analyst.dictionary import as_markdown, dictionary_of
-from collector.analyst.tokens import Tokens
+from collector.analyst.pages import is_built
 from collector.assembly import check_settings, run_child
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, reach, read, said_at, settings_options
-from collector.data_folder import PRIVATE
 from collector.errors import Code, Misconfigured
 from collector.ledger import Ledger, ledger_of
 from collector.log import configure, log
@@ -168,23 +168,8 @@ def query(report: str, form: str, **given: Any) -> None:
 collector.add_command(quarantine)
 collector.add_command(prove_command)
 collector.add_command(seal)
-
-
-@collector.group(short_help="Make tokens for analysts.")
-def token() -> None:
-    """Tokens for analysts and their programs."""
-
-
-@token.command("create", short_help="Make a token that reads every property.")
-@click.argument("name")
-@settings_options("config", "data")
-@plainly
-def create_token(name: str, **flags: str | None) -> None:
-    """Make a token called NAME that reads every property. It is shown once, and works at once."""
-    data = read(flags).data
-    data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-    click.echo(Tokens(data, None).create(name))
-    click.echo("Keep it: it is not shown again. Send it as  Authorization: Bearer TOKEN", err=True)
+collector.add_command(user)
+collector.add_command(token)
 
 
 @collector.command("routes", short_help="Make a site's routes from its sitemap.")
@@ -265,6 +250,8 @@ def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     """What a person needs to know to send the first event and see it counted."""
     token_given = settings.analyst_token is not None
     lines = start_lines.where_everything_is(public, analyst, settings.data, settings.config, token_given=token_given)
+    link = first_link(settings.data, analyst)
+    lines += start_lines.how_to_sign_in(analyst, link, is_built=is_built())
     if settings.config is None:
         lines += start_lines.how_to_begin(public, settings.data, EXAMPLE)
     lines += start_lines.warning_of_registry(settings.registry)

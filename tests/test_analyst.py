@@ -16,8 +16,10 @@ import pytest_asyncio
 from aiohttp import ClientResponse, ClientSession, web
 
 from collector.analyst.api import build_app
+from collector.analyst.askers import Askers
 from collector.analyst.tokens import Tokens, operator_token
 from collector.catalogue.declarations import read_declarations
+from collector.clock import SystemClock
 from collector.errors import Unavailable
 from collector.stats.answer import Answers
 from collector.stats.open_days import OpenDays
@@ -69,7 +71,7 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
                 raise running.fails_with
             return loop.run_in_executor(engine_thread, ask)
 
-        app = build_app(answers, Tokens(tmp_path, ANALYST_TOKEN), lambda: METRICS, run_blocking)
+        app = build_app(answers, Askers(tmp_path, ANALYST_TOKEN, clock), lambda: METRICS, run_blocking)
         app.router.add_get("/added-without-a-rule", forgotten)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
@@ -134,13 +136,13 @@ async def test_a_token_comes_in_one_bearer_header(port: Port, headers: list[tupl
 
 async def test_the_operators_token_and_created_ones_get_in_at_once(port: Port) -> None:
     assert (await port.get(CATALOGUE, operator_token(port.data))).status == 200
-    created = Tokens(port.data, None).create("report-mailer")  # as `collector token create` does, in its own process
+    created = Tokens(port.data, None, SystemClock()).create("report-mailer")  # as `collector token create` does, in its own process
     assert (await port.get(CATALOGUE, created)).status == 200
     assert (await port.get(CATALOGUE, created[:-1])).status == 401
 
 
 async def test_removed_tokens_and_those_of_a_damaged_file_stay_out(port: Port) -> None:
-    created = Tokens(port.data, None).create("report-mailer")
+    created = Tokens(port.data, None, SystemClock()).create("report-mailer")
     for damage in (b"[]", b"{", b"7", b'[{"name": "x"}]', b'[{"name": "x", "sha256": "zz", "created": ""}]'):
         (port.data / "tokens.json").write_bytes(damage)
         assert (await port.get(CATALOGUE, created)).status == 401

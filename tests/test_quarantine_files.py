@@ -14,9 +14,10 @@ import pytest
 from aiohttp import ClientSession, web
 
 from collector.analyst.api import build_app
+from collector.analyst.askers import Askers
 from collector.analyst.blocking import MAX_WAITING
 from collector.analyst.quarantine import BASE, QuarantineRoutes
-from collector.analyst.tokens import Tokens, operator_token
+from collector.analyst.tokens import operator_token
 from collector.quarantine import NotKept, NotTriable
 from collector.stats.answer import Answers
 from collector.stats.open_days import OpenDays
@@ -125,7 +126,7 @@ async def test_while_the_loader_is_busy_those_who_are_too_many_are_told_to_come_
             return asyncio.get_running_loop().run_in_executor(loading, ask)
 
         routes = QuarantineRoutes(place.loader(nobody), run_loading).routes()
-        app = build_app(answers, Tokens(place.data, None), bytes, run_loading, routes)
+        app = build_app(answers, Askers(place.data, None, clock), bytes, run_loading, routes)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

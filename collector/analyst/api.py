@@ -1,10 +1,13 @@
 """The analyst port's routes: the catalogue of reports, questions about them, and the collector's own metrics.
 
-    GET /api/v1/reports            what may be asked                                    bearer token
-    GET /api/v1/reports/{report}   one question (stats/question.py), JSON or CSV        bearer token
+    GET /api/v1/reports            what may be asked                                    readers
+    GET /api/v1/reports/{report}   one question (stats/question.py), JSON or CSV        readers of the property
     GET /metrics                   Prometheus text                                      anyone
-    /api/v1/quarantine             quarantine.py                                        operator's token
-    /api/v1/seal                   sealing.py                                           operator's token
+    /api/v1/session                sign_in.py                                           anyone
+    /api/v1/properties             properties.py                                        readers
+    /api/v1/quarantine             quarantine.py                                        admins
+    /api/v1/seal                   sealing.py                                           admins
+    / and /assets/                 pages.py                                             anyone
 
 /metrics needs no token: scrapers rarely can send one, and its series are a fixed set of operational totals, none of a
 property, a value or a caller. The engine is only ever touched through `run_blocking`, in the thread that owns it.
@@ -20,15 +23,17 @@ import orjson
 from aiohttp import web
 
 from collector.analyst.access import Route, Rule, guard, set_headers
+from collector.analyst.askers import Askers
 from collector.analyst.blocking import ANSWER_PATIENCE_S, Bounded, RunBlocking
+from collector.analyst.roles import ASKER
 from collector.analyst.table import to_csv
-from collector.analyst.tokens import Tokens
 from collector.catalogue.declarations import Declarations
 from collector.count.filter import CAPACITY, MAX_ERROR
 from collector.metrics import CONTENT_TYPE
 from collector.stats.answer import Answer, Answers
 from collector.stats.question import BadQuestion, NoSuchReport
 
+MAX_BODY_BYTES = 8192  # a name and a password; nothing else takes a body
 VISITORS = (
     "Callers new to a cell on a day of a node, as a filter in memory tells them apart. It errs low: beyond `capacity`"
     " marks a day, each of a caller or network in a cell, more than `error_at_capacity` of the new ones may be missed."
@@ -51,7 +56,7 @@ class Api:
     async def report(self, request: web.Request) -> web.Response:
         """One answer, or 400 with the parameter and the rule it breaks."""
         try:
-            question = self._answers.read(request.match_info["report"], request.query.items())
+            question = self._answers.read(request.match_info["report"], request[ASKER].as_known(request.query.items()))
         except BadQuestion as bad:
             said = {"error": {"parameter": bad.parameter, "rule": bad.rule}}
             return _json(orjson.dumps(said), status=404 if isinstance(bad, NoSuchReport) else 400)
@@ -73,7 +78,7 @@ class Api:
 
 def build_app(
     answers: Answers,
-    tokens: Tokens,
+    askers: Askers,
     metrics_text: Callable[[], bytes],
     run_blocking: RunBlocking,
     more: Iterable[Route] = (),
@@ -81,13 +86,13 @@ def build_app(
     """The analyst port's application; its runner has access_log=None and the limits of the door."""
     api = Api(answers, metrics_text, run_blocking)
     routes = [
-        Route("GET", "/api/v1/reports", Rule.TOKEN, api.reports),
-        Route("GET", "/api/v1/reports/{report}", Rule.TOKEN, api.report),
+        Route("GET", "/api/v1/reports", Rule.READER, api.reports),
+        Route("GET", "/api/v1/reports/{report}", Rule.READER, api.report),
         Route("GET", "/metrics", Rule.ANYONE, api.metrics),
         *more,
     ]
-    rules = {route.path: route.rule for route in routes}
-    app = web.Application(middlewares=[guard(tokens, rules)], client_max_size=1)
+    rules = {(route.method, route.path): route.rule for route in routes}
+    app = web.Application(middlewares=[guard(askers, rules)], client_max_size=MAX_BODY_BYTES)
     for route in routes:
         app.router.add_route(route.method, route.path, route.handler)
     app.on_response_prepare.append(set_headers)

@@ -2,7 +2,7 @@
 
 Made of the ledger and nothing else, once at start; the engine is not asked.
 
-GET /api/v1/dictionary   as JSON, bearer token
+GET /api/v1/dictionary   as JSON, for readers
 collector dictionary     as Markdown; needs no server
 """
 
@@ -42,7 +42,7 @@ def dictionary_route(dictionary: dict[str, Any]) -> Route:
     async def tell(request: web.Request) -> web.Response:
         return web.Response(body=body, content_type="application/json")
 
-    return Route("GET", "/api/v1/dictionary", Rule.TOKEN, tell)
+    return Route("GET", "/api/v1/dictionary", Rule.READER, tell)
 
 
 def as_markdown(dictionary: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The analyst port's routes for what could not be counted (collector/quarantine.py), all for the operator's token only.
+"""The analyst port's routes for what could not be counted (collector/quarantine.py), all for admins only.
 
     GET    /api/v1/quarantine                {"kept": [{name, why, events, size_bytes, since}], "stopped": [name]}
     GET    /api/v1/quarantine/{name}         one of them, and what it holds
@@ -7,7 +7,7 @@
 
 "stopped" names frozen files that are in no quarantine: their marker in the database disagrees, or they are damaged.
 404: no such file; 409: it cannot be tried again; 503: the loader is busy for long. A request takes no body and no
-parameter; there is no cookie, so no page of another site can send one. Everything runs in the loader's thread.
+parameter. Everything runs in the loader's thread.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class QuarantineRoutes:
         """The routes above."""
         one = f"{BASE}/{{name}}"
         return [
-            Route("GET", BASE, Rule.OPERATOR, self.list),
-            Route("GET", one, Rule.OPERATOR, self.show),
-            Route("DELETE", one, Rule.OPERATOR, self.drop),
-            Route("POST", f"{one}/retry", Rule.OPERATOR, self.retry),
+            Route("GET", BASE, Rule.ADMIN, self.list),
+            Route("GET", one, Rule.ADMIN, self.show),
+            Route("DELETE", one, Rule.ADMIN, self.drop),
+            Route("POST", f"{one}/retry", Rule.ADMIN, self.retry),
         ]
 
     async def list(self, request: web.Request) -> web.Response:

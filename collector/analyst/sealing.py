@@ -1,4 +1,4 @@
-"""The analyst port's routes for sealing (collector/sealer.py), for the operator's token only.
+"""The analyst port's routes for sealing (collector/sealer.py), for admins only.
 
     POST /api/v1/seal          seal now what of this node is due
     POST /api/v1/seal/{node}   seal the days of a node that is gone, named by 16 hex digits, but for its last 48 hours
@@ -46,8 +46,8 @@ class SealRoutes:
     def routes(self) -> list[Route]:
         """The routes above."""
         return [
-            Route("POST", BASE, Rule.OPERATOR, self.due),
-            Route("POST", f"{BASE}/{{node}}", Rule.OPERATOR, self.dead),
+            Route("POST", BASE, Rule.ADMIN, self.due),
+            Route("POST", f"{BASE}/{{node}}", Rule.ADMIN, self.dead),
         ]
 
     async def due(self, request: web.Request) -> web.Response:

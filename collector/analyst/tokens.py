@@ -1,95 +1,106 @@
-"""Who may read: bearer tokens of 256 bits, of which only SHA-256 is kept.
+"""Bearer tokens of 256 bits, of which only SHA-256 is kept.
 
-    DATA/operator.token   the token of the commands on this machine, made at first start, one line; 0600
-    DATA/tokens.json      [{"name", "sha256", "created"}], tokens shown once when made; 0600, replaced whole
-    COLLECTOR_ANALYST_TOKEN  one more, from the environment: 32 to 200 printable ASCII characters
+    DATA/operator.token   the token of the commands on this machine, made at first start, one line; 0600. An admin's
+    DATA/tokens.json      [{"name", "sha256", "created", "properties", "expires"}], told once when made; see roster.py
+    COLLECTOR_ANALYST_TOKEN  one more, from the environment: 32 to 200 printable ASCII characters. An analyst's
 
-Every one of them reads every property; only the operator's opens the quarantine. tokens.json is read again when it
-changes, so that `collector token create` needs no restart. A token is never logged, and compared in constant time. The
-analyst port asks; the commands create.
+A token of tokens.json is an analyst's, or a viewer's of its `properties`, for good or until `expires` (seconds since
+1970). A token is never logged, and compared in constant time. The analyst port asks; the commands create and revoke.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
-import os
-import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import orjson
-
+from collector.analyst.roles import Asker, Role
+from collector.analyst.roster import NAME, NAME_RULE, Roster, alone
+from collector.analyst.users import OPERATOR
+from collector.clock import Clock
 from collector.disk import DISK
 from collector.errors import Misconfigured
-from collector.log import log
 
 TOKEN_BYTES = 32
 MIN_LENGTH, MAX_LENGTH = 32, 200
+DAY_S = 86_400
 
 _OPERATOR = "operator.token"
 _NAMED = "tokens.json"
-_LOCK = "tokens.lock"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-Signature = tuple[int, int, int] | None
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One token, by its digest."""
+
+    name: str
+    sha256: str
+    created: str
+    properties: tuple[str, ...] | None
+    expires: int | None
+
+    def asker(self) -> Asker:
+        """Who sends it."""
+        if self.properties is None:
+            return Asker(name=self.name, role=Role.ANALYST, expires_s=self.expires)
+        return Asker(name=self.name, role=Role.VIEWER, properties=frozenset(self.properties), expires_s=self.expires)
 
 
 class Tokens:
     """The tokens of one data directory, and the one of the environment."""
 
-    def __init__(self, data: Path, analyst_token: str | None) -> None:
+    def __init__(self, data: Path, analyst_token: str | None, clock: Clock) -> None:
         """Make the operator's token if there is none; raises Misconfigured for tokens that cannot be used."""
         if analyst_token is not None and not _is_usable(analyst_token):
             raise Misconfigured(
                 f"COLLECTOR_ANALYST_TOKEN must be {MIN_LENGTH} to {MAX_LENGTH} printable ASCII characters"
             )
-        self._data = data
-        self._operator = _digest(operator_token(data))
-        self._fixed = [self._operator, *([_digest(analyst_token)] if analyst_token is not None else [])]
-        self._named: list[bytes] = []
-        self._seen: Signature = None
-        self._read_again()
+        self._clock = clock
+        self._fixed = [(_digest(operator_token(data)), Asker(name=OPERATOR, role=Role.ADMIN))]
+        if analyst_token is not None:
+            self._fixed.append((_digest(analyst_token), Asker(name="analyst", role=Role.ANALYST)))
+        self._roster = Roster(data / _NAMED, _token)
 
-    def admits(self, token: str) -> bool:
-        """Whether this is one of the tokens; takes the same time whichever it is."""
-        self._read_again()
-        asked = _digest(token)
-        return sum(hmac.compare_digest(asked, known) for known in (*self._fixed, *self._named)) > 0
+    def asker(self, token: str) -> Asker | None:
+        """Whose token this is, None for nobody's; takes the same time whichever it is."""
+        asked, now = _digest(token), self._clock.now()
+        named = [(each.sha256, each.asker()) for each in self._roster.entries()]
+        found = [who for known, who in (*self._fixed, *named) if hmac.compare_digest(asked, known)]
+        return found[0] if found and (found[0].expires_s is None or found[0].expires_s > now) else None
 
-    def is_operators(self, token: str) -> bool:
-        """Whether this is the operator's, who may also change what is kept."""
-        return hmac.compare_digest(_digest(token), self._operator)
+    def listed(self) -> tuple[Token, ...]:
+        """Those of tokens.json; raises Misconfigured where it is damaged."""
+        return self._roster.listed()
 
-    def create(self, name: str) -> str:
+    def create(self, name: str, properties: Sequence[str] = (), days: int | None = None) -> str:
         """Make a token of that name, durable when this returns; it is told here and never again."""
-        if not _NAME.fullmatch(name):
-            raise Misconfigured("the name of a token is 1 to 64 letters, digits, dots, dashes or underscores")
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        created = datetime.now(UTC).date().isoformat()
-        with _alone(self._data):
-            entries = _entries(self._data)
-            if any(entry["name"] == name for entry in entries):
+        if not NAME.fullmatch(name):
+            raise Misconfigured(f"the name of a token is {NAME_RULE}")
+        token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock.now()
+        new = Token(
+            name=name,
+            sha256=_digest(token),
+            created=datetime.fromtimestamp(now, UTC).date().isoformat(),
+            properties=tuple(dict.fromkeys(properties)) or None,
+            expires=None if days is None else int(now) + days * DAY_S,
+        )
+        with self._roster.changing() as tokens:
+            if any(each.name == name for each in tokens):
                 raise Misconfigured("there is a token of that name already: choose another")
-            entries.append({"name": name, "sha256": _digest(token).hex(), "created": created})
-            DISK.write_durably(self._data / _NAMED, orjson.dumps(entries, option=orjson.OPT_INDENT_2))
+            tokens.append(new)
         return token
 
-    def _read_again(self) -> None:
-        """Take over tokens.json if it is another file than last time; a damaged one admits nobody."""
-        seen = _signature(self._data / _NAMED)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self._named = [bytes.fromhex(entry["sha256"]) for entry in _entries(self._data)]
-        except Misconfigured:
-            self._named = []
-            log.error("tokens cannot be read: none of them is admitted", file=_NAMED)
+    def revoke(self, name: str) -> None:
+        """Admit a token no more, from now on."""
+        with self._roster.changing() as tokens:
+            if not any(each.name == name for each in tokens):
+                raise Misconfigured("there is no token of that name: see collector token list")
+            tokens[:] = [each for each in tokens if each.name != name]
 
 
 def operator_token(data: Path) -> str:
@@ -97,8 +108,7 @@ def operator_token(data: Path) -> str:
     path = data / _OPERATOR
     try:
         if not path.exists():
-            data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone(data):
+            with alone(data):
                 if not path.exists():
                     DISK.write_durably(path, secrets.token_urlsafe(TOKEN_BYTES).encode() + b"\n")
         token = path.read_text("ascii").strip()
@@ -109,44 +119,20 @@ def operator_token(data: Path) -> str:
     return token
 
 
-def _entries(data: Path) -> list[dict[str, str]]:
-    """What stands in tokens.json; nothing if it is absent."""
-    path = data / _NAMED
-    try:
-        entries = orjson.loads(path.read_bytes())
-        return [
-            {"name": str(entry["name"]), "sha256": bytes.fromhex(entry["sha256"]).hex(), "created": entry["created"]}
-            for entry in entries
-        ]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Misconfigured(f"{path} is damaged: restore it, or remove it and create the tokens again") from error
+def _token(entry: dict[str, Any]) -> Token:
+    properties, expires = entry.get("properties"), entry.get("expires")  # neither in files of the first version
+    return Token(
+        name=str(entry["name"]),
+        sha256=bytes.fromhex(entry["sha256"]).hex(),
+        created=str(entry["created"]),
+        properties=None if properties is None else tuple(map(str, properties)),
+        expires=None if expires is None else int(expires),
+    )
 
 
 def _is_usable(token: str) -> bool:
     return MIN_LENGTH <= len(token) <= MAX_LENGTH and token.isascii() and token.isprintable() and token == token.strip()
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
-def _signature(path: Path) -> Signature:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
-
-
-@contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    """No other process makes a token meanwhile."""
-    fd = os.open(data / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-        DISK.sync_folder(data)
-    finally:
-        os.close(fd)
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, cast
 
@@ -65,6 +66,15 @@ class Download:
     url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """What happened to a property on a day (ISO), for who looks at its curves."""
+
+    property: str
+    day: str
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Registry:
     """Every property, link and download, by id; a site and a product never share one."""
@@ -73,6 +83,7 @@ class Registry:
     products: dict[str, Product]
     links: dict[str, Link]
     downloads: tuple[Download, ...]
+    annotations: tuple[Annotation, ...] = ()
 
     def knows(self, property_id: str) -> bool:
         """Whether there is such a site or product."""
@@ -94,6 +105,7 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
     products = [_product(entry, schema) for entry in parsed_toml.get("product", ())]
     links = [Link(**entry) for entry in parsed_toml.get("link", ())]
     downloads = tuple(Download(**entry) for entry in parsed_toml.get("download", ()))
+    annotations = tuple(Annotation(**entry) for entry in parsed_toml.get("annotation", ()))
 
     def place(table: str, index: int, key: str) -> str:
         return f"{table}[{index}].{key}"
@@ -115,11 +127,16 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
         products={product.id: product for product in products},
         links={link.id: link for link in links},
         downloads=downloads,
+        annotations=annotations,
     )
     owners = [(place("link", index, "property"), link.property) for index, link in enumerate(links)]
     _all(owners, registry.knows, "must be the id of a site or product")
     owners = [(place("download", index, "product"), download.product) for index, download in enumerate(downloads)]
     _all(owners, registry.products.__contains__, "must be the id of a product")
+    owners = [(place("annotation", index, "property"), each.property) for index, each in enumerate(annotations)]
+    _all(owners, registry.knows, "must be the id of a site or product")
+    days = [(place("annotation", index, "day"), each.day) for index, each in enumerate(annotations)]
+    _all(days, _is_day, "must be a day of the calendar, as 2026-11-01")
     return registry
 
 
@@ -198,6 +215,13 @@ def _product(entry: dict[str, Any], schema: dict[str, Any]) -> Product:
 def _defaults(schema: dict[str, Any], table: str) -> dict[str, Any]:
     keys = schema["properties"][table]["items"]["properties"]
     return {name: key["default"] for name, key in keys.items() if "default" in key}
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _once(places: Iterable[tuple[str, str]], rule: str) -> None:

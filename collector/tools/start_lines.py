@@ -26,6 +26,17 @@ def where_everything_is(public: str, analyst: str, data: Path, config: Path | No
     return [*lines, f"           configured by       {config}"] if config else lines
 
 
+def how_to_sign_in(analyst: str, link: str | None, *, is_built: bool) -> list[str]:
+    """Where the dashboard is, and the way in: a link of this start, or else how to come by one."""
+    where = f"http://{reachable(analyst)}/"
+    lines = [
+        f"           shows a dashboard at {where}" if is_built else f"           has no dashboard built: see {where}"
+    ]
+    if link:
+        return [*lines, f"           sign in once: {link}  (within 24 hours; another: {_own_name()} user link)"]
+    return [*lines, f"           sign in there with name and password, or a link of: {_own_name()} user link"]
+
+
 def how_to_begin(public: str, data: Path, example: Path) -> list[str]:
     """With the built-in example: the commands that send the first event and see it counted."""
     event = '{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/"}'
