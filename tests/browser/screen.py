@@ -1,0 +1,142 @@
+"""What somebody sees of the dashboard in a real Chromium, read as text; and what a page must never do, watched for.
+
+A Screen is one page of one person. Every console error, every exception and every request to anywhere but the
+collector's own analyst port is kept, and `assert_clean` fails by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+
+TALL = {"width": 1280, "height": 6000}  # everything is on the screen, so nothing waits to be scrolled to
+WIDTHS = (1280, 768, 360)
+PATIENCE_MS = 10_000
+SETTLED = """() => document.querySelector('main')
+  && !document.querySelector('[aria-busy="true"], .waiting')
+  && ![...document.querySelectorAll('.panel-space, .chart-space')].some(({ textContent }) => !textContent)"""
+ROWS = """table => [...table.tBodies].flatMap(({ rows }) => [...rows]).map(({ cells }) => [...cells].map(cell => {
+  const shown = cell.cloneNode(true);
+  shown.querySelectorAll('.term-tells').forEach(tells => tells.remove());
+  return shown.textContent.trim();
+}))"""
+TILES = """tiles => tiles.map(tile => Object.fromEntries(['label', 'value', 'change', 'hint'].map(part => [
+  part, (tile.querySelector(`.tile-${part}`)?.textContent ?? '').trim()])))"""
+NAMES = """([type, codes]) => {
+  const names = new Intl.DisplayNames('en-GB', { type, fallback: 'code' });
+  return codes.map(code => /^[A-Za-z-]{2,}$/.test(code) ? names.of(code) : code);
+}"""
+
+Row = list[str]
+
+
+class Tile(NamedTuple):
+    """One figure: its name, what it says, how it changed, and the small line below."""
+
+    label: str
+    value: str
+    change: str
+    hint: str
+
+
+class Screen:
+    """One page, signed in or not."""
+
+    def __init__(self, browser: Browser, origin: str, cookie: str | None, **options: Any) -> None:
+        self.origin = origin
+        self.context = browser.new_context(**{"viewport": TALL, "locale": "en-GB", **options})
+        self.context.set_default_timeout(PATIENCE_MS)
+        self._wrong: list[str] = []
+        self._expected: list[int] = []
+        self.context.on("request", self._requested)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self._wrong.append(f"exception: {error}"))
+        if cookie:
+            self.context.add_cookies([{"name": "collector", "value": cookie, "url": origin}])
+
+    # --- going somewhere ----------------------------------------------------------------------------------------------
+
+    def open(self, **view: str | list[str]) -> Screen:
+        """Go to a view of the dashboard, and wait until it says all it has to say."""
+        self.page.goto(f"{self.origin}/" + (f"?{urlencode(view, doseq=True)}" if view else ""))
+        return self.settle()
+
+    def settle(self) -> Screen:
+        """Wait until nothing is being asked any more."""
+        self.page.wait_for_function(SETTLED)
+        return self
+
+    def expects(self, *statuses: int) -> None:
+        """The browser itself reports these answers on the console: here they are meant to come."""
+        self._expected += statuses
+
+    def close(self) -> None:
+        self.context.close()
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def tiles(self, within: str = "Overview") -> dict[str, Tile]:
+        """The figures by name."""
+        tiles = self.page.get_by_role("region", name=within, exact=True).locator(".tile")
+        return {each["label"]: Tile(**each) for each in tiles.evaluate_all(TILES)}
+
+    def panel(self, title: str) -> Locator:
+        """A section by its heading."""
+        return self.page.get_by_role("region", name=title, exact=True).first
+
+    def rows(self, table: Locator) -> list[Row]:
+        """The texts of a table's body, row by row, without what only shows on hover."""
+        rows: list[Row] = table.evaluate(ROWS)
+        return rows
+
+    def names(self, sort: str, codes: list[str]) -> dict[str, str]:
+        """What people call countries ("region") or languages, by code."""
+        return dict(zip(codes, self.page.evaluate(NAMES, [sort, codes]), strict=True))
+
+    # --- judging ------------------------------------------------------------------------------------------------------
+
+    def assert_clean(self) -> None:
+        """Nothing was said on the console, nothing thrown, nobody else asked."""
+        assert not self._wrong, "\n".join(self._wrong)
+
+    def assert_accessible(self) -> None:
+        """axe finds nothing, and nothing is wider than the screen."""
+        found = Axe().run(self.page).response["violations"]
+        where = f"{self.page.url} at {self.page.viewport_size}"
+        assert not found, f"{where}\n" + "\n".join(map(_violation, found))
+        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{where}: the page scrolls sideways by {wide} px"
+
+    def _requested(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
+            self._wrong.append(f"request to {request.url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        refused = re.search(r"responded with a status of (\d+)", message.text)
+        if refused and int(refused[1]) in self._expected:
+            return
+        self._wrong.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+
+def number(text: str) -> float:
+    """What a number on the screen says: `1,204`, `12.3%` as 0.123, `2m 05s` in seconds; NaN for a dash."""
+    text = text.replace(",", "").replace("\N{MINUS SIGN}", "-")
+    if text == "–":  # noqa: RUF001 - what the dashboard writes where there is no number
+        return float("nan")
+    if clock := re.fullmatch(r"(?:(\d+)h )?(?:(\d+)m ?)?(?:(\d+)s)?", text):
+        hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+def _violation(found: Mapping[str, Any]) -> str:
+    nodes = "; ".join(f"{node['html'][:200]} ({node['failureSummary']})" for node in found["nodes"][:5])
+    return f"{found['id']}: {found['help']}: {nodes}"
