@@ -22,6 +22,7 @@ from collector.analyst.api import build_app
 from collector.analyst.askers import Askers
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
+from collector.analyst.live import Live
 from collector.analyst.pages import page_routes
 from collector.analyst.properties import properties_route
 from collector.analyst.quarantine import Keeper, QuarantineRoutes
@@ -29,6 +30,7 @@ from collector.analyst.sealing import Sealing, SealRoutes
 from collector.analyst.sign_in import SignIn
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
+from collector.count.minutes import LastMinutes
 from collector.disk import DISK
 from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
@@ -109,6 +111,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         asked: set[asyncio.Future[Any]] = set()
         routes = [
             *routes_for_readers(settings, ledger_of(declarations, metrics.series())),
+            Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop).route(),
             *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
             *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
         ]

@@ -1,8 +1,8 @@
 """The `collector` command: what an operator types, and what is said back.
 
 Reads settings and calls one function of another module per command; what commands share is in commands.py, what is said
-about the quarantine in quarantine_commands.py, about sealing in seal_command.py. `collector child` is for the
-supervisor only.
+about the quarantine in quarantine_commands.py, about sealing in seal_command.py, about questions in query_command.py.
+`collector child` is for the supervisor only.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
 
 import click
-import orjson
 
 from collector.access_commands import first_link, token, user
 from collector.analyst.dictionary import as_markdown, dictionary_of
@@ -23,24 +20,23 @@ from collector.assembly import check_settings, run_child
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
-from collector.commands import OPTIONS, plainly, reach, read, said_at, settings_options
+from collector.commands import OPTIONS, plainly, read, settings_options
 from collector.errors import Code, Misconfigured
 from collector.ledger import Ledger, ledger_of
 from collector.log import configure, log
 from collector.metrics import Metrics
-from collector.offline import answer_offline
 from collector.processes.inherited import Inherited
 from collector.processes.reload import handed_on, rehearsed_for
 from collector.quarantine_commands import quarantine
+from collector.query_command import query
 from collector.seal_command import seal
 from collector.settings import EXAMPLE, Settings
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
-from collector.tools.client import OPERATOR_TOKEN, token_of
 from collector.tools.prove.command import prove_command
 from collector.tools.routes import MANY, as_toml, read_pages, routes_of, told_of
 from collector.tools.sitemap import addresses_in
-from collector.tools.table import render, render_reports
+from collector.tools.table import render_reports
 from collector.worker import rehearse
 
 
@@ -133,38 +129,7 @@ def dictionary() -> None:
     click.echo(as_markdown(dictionary_of(_ledger(read_declarations()))), nl=False)
 
 
-@collector.command(short_help="Ask a report.")
-@click.argument("report")
-@click.option("--property", "property_id", required=True, metavar="ID", help="Site or product, as registered.")
-@click.option("--from", "from_day", metavar="DATE", help="First day, UTC, as 2026-11-01.")
-@click.option("--to", "to_day", metavar="DATE", help="Last day, UTC, included.")
-@click.option("--interval", type=click.Choice(["hour", "day", "week", "month"]), help="Length of a row's time.")
-@click.option("--by", metavar="DIM,DIM", help="Dimensions to tell apart, as the report declares them.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most rows to show; totals are never cut.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="Default: table")
-@settings_options("config", "data", "analyst", "clickhouse")
-@plainly
-def query(report: str, form: str, **given: Any) -> None:
-    """Ask a report, e.g. `traffic`, of the running collector, or of its data while none runs.
-
-    `collector reports` lists the reports.
-
-    Uses DATA/operator.token, or the token in COLLECTOR_ANALYST_TOKEN.
-    """
-    flags = {name: given.pop(name) for name in ("config", "data", "analyst", "clickhouse")}
-    names = {"property_id": "property", "from_day": "from", "to_day": "to"}
-    parameters = {names.get(name, name): str(value) for name, value in given.items() if value is not None}
-    parameters["format"] = "csv" if form == "csv" else "json"
-    settings = read(flags)
-    answer = reach(
-        settings,
-        analyst_given=bool(flags["analyst"]),
-        online=lambda address: _ask(settings, address, report, parameters),
-        offline=lambda folder: answer_offline(settings, folder, report, parameters),
-    )
-    click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
-
-
+collector.add_command(query)
 collector.add_command(quarantine)
 collector.add_command(prove_command)
 collector.add_command(seal)
@@ -256,13 +221,3 @@ def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
         lines += start_lines.how_to_begin(public, settings.data, EXAMPLE)
     lines += start_lines.warning_of_registry(settings.registry)
     return lines + start_lines.warning_of_analyst(settings.analyst.host, analyst)
-
-
-def _ask(settings: Settings, address: str, report: str, parameters: dict[str, str]) -> bytes:
-    token = token_of(settings.data, settings.analyst_token)
-    if token is None:
-        raise Misconfigured(
-            f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?"
-            " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
-        )
-    return said_at(address, token, f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}")

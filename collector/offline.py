@@ -6,7 +6,7 @@ The caller holds the directory (data_folder.py). Whatever stands in the way is r
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from collector.analyst.api import body_of
@@ -19,13 +19,15 @@ from collector.metrics import Metrics
 from collector.quarantine import Quarantine, Retried
 from collector.settings import Settings
 from collector.spool.segment import Life
-from collector.stats.question import BadQuestion
+from collector.stats.refusing import BadQuestion
 from collector.warehouse.engine import Engine
 from collector.warehouse.seals import Told
 from collector.warehouse.writing import Writing
 
+Parameters = Sequence[tuple[str, str]]
 
-def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: dict[str, str]) -> bytes:
+
+def answer_offline(settings: Settings, folder: DataFolder, report: str, parameters: Parameters) -> bytes:
     """The body that answers a question; what is spooled is loaded first."""
     declarations = read_declarations()
     with _plainly(folder), engine_of(settings) as engine:
@@ -33,7 +35,7 @@ def answer_offline(settings: Settings, folder: DataFolder, report: str, paramete
         clock = SystemClock()
         with open_days_of(settings, declarations, clock) as open_days:
             answers = answers_of(settings, declarations, engine, clock, open_days)
-            return body_of(answers.ask(answers.read(report, parameters.items())))
+            return body_of(answers.ask(answers.read(report, parameters)))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from collector.clock import Clock
 from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
+from collector.count.minutes import MinuteCounts
 from collector.disk import DISK
 from collector.door.caller import Callers
 from collector.door.judge import Judge
@@ -70,6 +71,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     stop = stop_signal()
     declarations = read_declarations()
     memory = SharedMemory(inherited.memory_fd)
+    minutes = MinuteCounts(inherited.minutes_fd, inherited.worker)
     folder = worker_folder(settings.data / SPOOL, inherited.worker)
     DISK.make_folder(folder)
     keep_layout(DISK, settings.data / SPOOL, declarations.layouts, declarations.digest)  # else the one before stays
@@ -93,7 +95,13 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
         spool = _spool(settings, inherited, declarations, memory, metrics)
         tally = Tally(metrics)
         receiver = Receiver(
-            judge=judge, caps=counting.caps, marks=counting.marks, spool=spool, clock=clock, tally=tally
+            judge=judge,
+            caps=counting.caps,
+            marks=counting.marks,
+            spool=spool,
+            minutes=minutes,
+            clock=clock,
+            tally=tally,
         )
         door = Door(
             receiver,

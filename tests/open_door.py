@@ -15,6 +15,7 @@ from collector.catalogue.kinds import Kinds
 from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
+from collector.count.minutes import MinuteCounts, make_minutes
 from collector.door.caller import Callers
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
@@ -83,6 +84,7 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
         caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
         marks=Marks(DECLARATIONS.layouts, memory),
         spool=spool,
+        minutes=MinuteCounts(make_minutes(registry.properties), 0),
         clock=clock,
         tally=tally,
     )

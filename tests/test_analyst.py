@@ -136,7 +136,9 @@ async def test_a_token_comes_in_one_bearer_header(port: Port, headers: list[tupl
 
 async def test_the_operators_token_and_created_ones_get_in_at_once(port: Port) -> None:
     assert (await port.get(CATALOGUE, operator_token(port.data))).status == 200
-    created = Tokens(port.data, None, SystemClock()).create("report-mailer")  # as `collector token create` does, in its own process
+    created = Tokens(port.data, None, SystemClock()).create(
+        "report-mailer"
+    )  # as `collector token create` does, in its own process
     assert (await port.get(CATALOGUE, created)).status == 200
     assert (await port.get(CATALOGUE, created[:-1])).status == 401
 
@@ -183,7 +185,9 @@ async def test_the_catalogue_tells_every_report_and_what_its_words_mean(port: Po
         "measures": ["events", "amount"],
         "amount": "visits that ended on their first page",
         "kinds": ["page_leave"],
+        "sorts": ["site"],
     }
+    assert [reports[name]["sorts"] for name in ("links", "installs")] == [["site", "product"], ["product"]]
     assert [dimension["class"] for dimension in reports["installs"]["by"]] == ["ours", "ours", "theirs"]
 
 
@@ -197,10 +201,53 @@ async def test_an_answer_has_the_form_other_programs_rely_on(port: Port) -> None
         "property": SITE,
         "from": TODAY,
         "to": TODAY,
+        "question": {
+            "report": "pages",
+            "property": SITE,
+            "from": TODAY,
+            "to": TODAY,
+            "interval": "day",
+            "by": ["path"],
+            "filters": [],
+            "sort": None,
+            "limit": 1_000,
+            "offset": 0,
+            "compare": None,
+        },
         "columns": ["bucket", "path", "events", "visitors"],
         "rows": [[TODAY, "/", 12, 12]],
         "totals": {"events": 12, "visitors": None},
         "threshold": 10,
+    }
+
+
+async def test_a_question_is_answered_with_how_it_was_understood_and_with_earlier_days(port: Port) -> None:
+    port.reading.put("pages", TODAY, "/a,b", events=12)
+    port.reading.put("pages", "2026-11-21", "/a,b", events=30)
+    told = await json_of(
+        await port.get(f"{PAGES}&period=today&filter=path~/a&filter=path!%3D/x,/y%5C,z&sort=-path&compare=previous")
+    )
+    assert told["question"] == {
+        "report": "pages",
+        "property": SITE,
+        "from": TODAY,
+        "to": TODAY,
+        "interval": None,
+        "by": ["path"],
+        "filters": [
+            {"dimension": "path", "op": "~", "values": ["/a"]},
+            {"dimension": "path", "op": "!=", "values": ["/x", "/y,z"]},
+        ],
+        "sort": "-path",
+        "limit": 1_000,
+        "offset": 0,
+        "compare": "previous",
+    }
+    assert told["earlier"] == {
+        "from": "2026-11-21",
+        "to": "2026-11-21",
+        "rows": [["/a,b", 30, 30]],
+        "totals": {"events": 30, "visitors": None},
     }
 
 

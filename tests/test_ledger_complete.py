@@ -37,6 +37,7 @@ from tests.declared import (
     undeclared_files,
 )
 from tests.example_events import bad_events, good_events
+from tests.live_view import live
 from tests.setting_aside import leave_behind
 from tests.stack import ROOT, Stack, eventually
 from tests.storing import open_with_tables
@@ -130,6 +131,7 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
     token = (stack.data / "operator.token").read_text("utf-8").strip()
     yield stack.analyst_request("/api/v1/reports").json
     yield stack.analyst_request("/api/v1/dictionary").json
+    yield live(stack, "player")
     yield stack.ask_raw("traffic", property="nobody").json
     yield stack.ask_raw("nothing").json
     yield stack.analyst_request("/api/v1/nothing").json

@@ -44,7 +44,7 @@ def test_the_limit_cuts_rows_and_says_so_but_never_totals(desk: Desk) -> None:
     answer = desk.ask("pages", from_="2026-11-20", by="path", limit="1")
     assert answer.rows == (("/", 50, 50),)
     assert answer.totals["events"] == 61
-    assert says(answer, "1 of 3 rows")
+    assert says(answer, "rows 1 to 1 of 3")
 
 
 def test_with_an_interval_too_the_limit_keeps_the_rows_with_most_events(desk: Desk) -> None:

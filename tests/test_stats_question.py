@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from collector.stats.question import BadQuestion, NoSuchReport
+from collector.stats.refusing import BadQuestion, NoSuchReport
 from tests.memory_reading import SITE
 from tests.stats_desk import Desk
 

@@ -31,7 +31,8 @@ from collector.catalogue.declarations import Declarations
 from collector.count.filter import CAPACITY, MAX_ERROR
 from collector.metrics import CONTENT_TYPE
 from collector.stats.answer import Answer, Answers
-from collector.stats.question import BadQuestion, NoSuchReport
+from collector.stats.question import Question
+from collector.stats.refusing import BadQuestion, NoSuchReport
 
 MAX_BODY_BYTES = 8192  # a name and a password; nothing else takes a body
 VISITORS = (
@@ -117,6 +118,7 @@ def catalogue(declarations: Declarations) -> dict[str, Any]:
                 "measures": report.measures,
                 "amount": report.amount,
                 "kinds": report.kinds,
+                "sorts": declarations.sorts_of(report),
             }
             for report in declarations.reports.values()
         ],
@@ -137,6 +139,7 @@ def _table(answer: Answer) -> dict[str, Any]:
         "property": question.property_id,
         "from": question.first,
         "to": question.last,
+        "question": _asked(question),
         "columns": answer.columns,
         "rows": answer.rows,
         "totals": answer.totals,
@@ -147,7 +150,30 @@ def _table(answer: Answer) -> dict[str, Any]:
         table["epochs"] = answer.epochs
     if answer.as_of:
         table["as_of"] = answer.as_of
+    if answer.earlier:
+        before = answer.earlier
+        table["earlier"] = {"from": before.first, "to": before.last, "rows": before.rows, "totals": before.totals}
+        if before.notes:
+            table["earlier"]["notes"] = before.notes
     return table
+
+
+def _asked(question: Question) -> dict[str, Any]:
+    """The question as it was understood, with dates for its period and what was left to its default."""
+    sort = question.sort
+    return {
+        "report": question.report.name,
+        "property": question.property_id,
+        "from": question.first,
+        "to": question.last,
+        "interval": question.interval,
+        "by": question.by,
+        "filters": [{"dimension": each.dimension, "op": each.op, "values": each.values} for each in question.filters],
+        "sort": sort and f"{'-' if sort.descending else ''}{sort.column}",
+        "limit": question.limit,
+        "offset": question.offset,
+        "compare": question.compare,
+    }
 
 
 def _json(body: bytes, status: int = 200) -> web.Response:

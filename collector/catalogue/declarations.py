@@ -38,6 +38,11 @@ class Declarations:
     layouts: dict[str, Layout]
     digest: str
 
+    def sorts_of(self, report: Report) -> tuple[str, ...]:
+        """Which sorts of property it counts, "site", "product" or both: no product has pages."""
+        fields = [self.kinds[kind]["properties"] for kind in report.kinds]
+        return tuple(sort for sort in ("site", "product") if any(sort in each for each in fields))
+
 
 def schemas_folder() -> Path:
     """Where schemas/ lies: inside an installed wheel, or beside the package in a checkout."""

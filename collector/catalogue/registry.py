@@ -85,6 +85,11 @@ class Registry:
     downloads: tuple[Download, ...]
     annotations: tuple[Annotation, ...] = ()
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The ids of all sites and products."""
+        return (*self.sites, *self.products)
+
     def knows(self, property_id: str) -> bool:
         """Whether there is such a site or product."""
         return property_id in self.sites or property_id in self.products

@@ -1,4 +1,4 @@
-"""The story of a request: read, parse, validate, reduce, cap, mark, append, answer.
+"""The story of a request: read, parse, validate, reduce, cap, mark, append, count for the live view, answer.
 
 Every event is either accepted (durable before the answer), refused with a closed code, or not counted for a named
 reason; the counters of these three add up to what was received. A refused event never costs its neighbours.
@@ -14,6 +14,7 @@ from aiohttp import web
 from collector.clock import Clock
 from collector.count.caps import Caps
 from collector.count.marks import Marks
+from collector.count.minutes import KINDS, MINUTE_S, MinuteCounts
 from collector.door.answers import COUNTED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
 from collector.door.body import body_bytes, read_body
 from collector.door.caller import Caller
@@ -37,6 +38,7 @@ class Receiver:
         caps: Caps,
         marks: Marks,
         spool: SpoolWriter,
+        minutes: MinuteCounts,
         clock: Clock,
         tally: Tally,
     ) -> None:
@@ -44,6 +46,7 @@ class Receiver:
         self._caps = caps
         self._marks = marks
         self._spool = spool
+        self._minutes = minutes
         self._clock = clock
         self._tally = tally
         self._in_flight_bytes = 0
@@ -82,11 +85,14 @@ class Receiver:
         now_s = self._clock.now()
         sender = self._judge.sender(caller)
         accepted: list[Marked] = []
+        live: list[str] = []
         rejected: list[dict[str, Any]] = []
         for index, value in enumerate(sent):
             try:
                 if marked := self._event(value, caller, sender, now_s):
                     accepted.append(marked)
+                    if marked[0].kind in KINDS and value.get("age_s", 0) < MINUTE_S:
+                        live.append(marked[0].property)
             except Refused as refused:
                 self._tally.refused(refused.code)
                 rejected.append({"index": index, "code": refused.code, "field": refused.field, "message": refused.rule})
@@ -97,6 +103,8 @@ class Receiver:
                 self._tally.not_counted("unavailable", len(accepted))
                 return UNAVAILABLE
             self._tally.accepted(accepted)
+            for property_id in live:
+                self._minutes.add(property_id, now_s)
         if one and not rejected:
             return COUNTED
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})

@@ -1,8 +1,8 @@
 """What the supervisor holds and no child's end may take away.
 
-The data directory's lock, both listening sockets, the epoch's memory, the pipe whose end tells children that their
-supervisor is gone, and the settings as children get them. Taken once, at a cold start; a reload hands all of it on as
-open files (reload.py). Nothing here starts a process.
+The data directory's lock, both listening sockets, the epoch's memory and that of the last minutes, the pipe whose end
+tells children that their supervisor is gone, and the settings as children get them. Taken once, at a cold start; a
+reload hands all of it on as open files (reload.py). Nothing here starts a process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from collector.clock import Clock
 from collector.count.filter import SharedMemory
+from collector.count.minutes import make_minutes
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
 from collector.processes.inherited import NONE, Inherited
@@ -32,6 +33,7 @@ class Held:
     folder: DataFolder
     node: str
     memory: SharedMemory
+    minutes_fd: int
     public: socket.socket
     analyst: socket.socket
     settings_fd: int
@@ -50,6 +52,7 @@ class Held:
             settings_fd=self.settings_fd,
             listener_fd=(self.public if role == "worker" else self.analyst).fileno(),
             memory_fd=self.memory.fd if role == "worker" else NONE,
+            minutes_fd=self.minutes_fd,
             alive_fd=self.alive_read_fd,
             lock_fd=self.folder.lock_fd,
         )
@@ -74,6 +77,7 @@ def take(settings: Settings, folder: DataFolder, clock: Clock) -> Held:
         folder=folder,
         node=node,
         memory=memory,
+        minutes_fd=make_minutes(settings.registry.properties),
         public=public,
         analyst=analyst,
         settings_fd=memory_file("settings", settings.to_json()),

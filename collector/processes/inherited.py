@@ -29,9 +29,10 @@ class Inherited:
     worker    0, 1, ... of an ingest worker; 0 for the warehouse
     node      16 hex digits that name this machine's collector
     epoch     number of this life of the shared memory
-    settings_fd, listener_fd (bound and listening), memory_fd (count/filter.py; of a worker only), alive_fd (ends when
-    the supervisor does), lock_fd (held so that a new supervisor waits for this child), ready_fd (takes the byte that
-    says that the child is ready; none until there is one) are open in the child under these numbers
+    settings_fd, listener_fd (bound and listening), memory_fd (count/filter.py; of a worker only), minutes_fd
+    (count/minutes.py), alive_fd (ends when the supervisor does), lock_fd (held so that a new supervisor waits for this
+    child), ready_fd (takes the byte that says that the child is ready; none until there is one) are open in the child
+    under these numbers
     """
 
     worker: int
@@ -40,6 +41,7 @@ class Inherited:
     settings_fd: int
     listener_fd: int
     memory_fd: int
+    minutes_fd: int
     alive_fd: int
     lock_fd: int
     ready_fd: int = NONE
@@ -59,8 +61,8 @@ class Inherited:
     @property
     def fds(self) -> tuple[int, ...]:
         """The numbers of the open files, to be passed on at exec."""
-        files = (self.settings_fd, self.listener_fd, self.memory_fd, self.alive_fd, self.lock_fd, self.ready_fd)
-        return tuple(fd for fd in files if fd != NONE)
+        files = (self.settings_fd, self.listener_fd, self.memory_fd, self.minutes_fd, self.alive_fd, self.lock_fd)
+        return tuple(fd for fd in (*files, self.ready_fd) if fd != NONE)
 
     def with_ready(self, ready_fd: int) -> Inherited:
         """The share of the one child that speaks through this pipe."""

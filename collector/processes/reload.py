@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from collector.count import minutes
 from collector.count.filter import FORM, SharedMemory
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
@@ -32,6 +33,7 @@ HANDED_ON = "HANDED_ON_BY_COLLECTOR"
 REHEARSED = "REHEARSED_FOR_COLLECTOR"
 REHEARSAL_PATIENCE_S = 30.0
 LONGEST_REASON = 300
+MEMORY_FORM = f"{FORM} {minutes.FORM}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,8 @@ class HandedOn:
     """What one image of the supervisor tells the next: numbers of open files, and who runs.
 
     data, public and analyst are as configured at the start; they are what the open files stand for, so they must stay
-    as they are. settings_fd holds the settings found good in the rehearsal. memory_form is how the epoch's memory is
-    laid out: a version that does it in another way cannot go on in it.
+    as they are. settings_fd holds the settings found good in the rehearsal. memory_form is how both files of memory are
+    laid out: a version that does it in another way cannot go on in them.
     """
 
     node: str
@@ -60,6 +62,7 @@ class HandedOn:
     public_fd: int
     analyst_fd: int
     memory_fd: int
+    minutes_fd: int
     lock_fd: int
     alive_read_fd: int
     alive_write_fd: int
@@ -73,7 +76,7 @@ class HandedOn:
         try:
             known: dict[str, Any] = orjson.loads(content_of(fd))
             handed = cls(**known | {"children": tuple(KnownChild(**child) for child in known["children"])})
-            if handed.memory_form != FORM:
+            if handed.memory_form != MEMORY_FORM:
                 raise ValueError("another form")  # noqa: TRY301 - whatever is wrong here means the same
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise Misconfigured("this version cannot take over from the one that runs: restart it") from error
@@ -88,7 +91,7 @@ class HandedOn:
     @property
     def fds(self) -> tuple[int, ...]:
         """The open files that the next image needs."""
-        files = (self.public_fd, self.analyst_fd, self.memory_fd, self.lock_fd, self.settings_fd)
+        files = (self.public_fd, self.analyst_fd, self.memory_fd, self.minutes_fd, self.lock_fd, self.settings_fd)
         return (*files, self.alive_read_fd, self.alive_write_fd)
 
     def settings(self) -> Settings:
@@ -98,10 +101,12 @@ class HandedOn:
     def held(self) -> Held:
         """The same things as before, under the new settings; no process started from now on gets them unasked."""
         _inherit(self.fds, inheritable=False)
+        minutes.give_places(self.minutes_fd, self.settings().registry.properties)
         return Held(
             folder=DataFolder.taken_over(Path(self.data), self.lock_fd),
             node=self.node,
             memory=SharedMemory(self.memory_fd),
+            minutes_fd=self.minutes_fd,
             public=socket.socket(fileno=self.public_fd),
             analyst=socket.socket(fileno=self.analyst_fd),
             settings_fd=self.settings_fd,
@@ -142,11 +147,12 @@ async def rehearse(held: Held, settings: Settings, stopping: asyncio.Event) -> H
         public_fd=held.public.fileno(),
         analyst_fd=held.analyst.fileno(),
         memory_fd=held.memory.fd,
+        minutes_fd=held.minutes_fd,
         lock_fd=held.folder.lock_fd,
         alive_read_fd=held.alive_read_fd,
         alive_write_fd=held.alive_write_fd,
         settings_fd=memory_file("settings"),
-        memory_form=FORM,
+        memory_form=MEMORY_FORM,
     )
     handed_fd, said_fd = handed.to_fd(), memory_file("said")
     try:

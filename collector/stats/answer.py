@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from collector.catalogue.declarations import Declarations
@@ -17,71 +17,50 @@ from collector.catalogue.registry import Registry
 from collector.catalogue.reports import Report
 from collector.cell import OTHER
 from collector.clock import Clock
-from collector.stats.days import FoldedDays, FoldedPart, Reading
+from collector.stats.days import FoldedDays, Reading
+from collector.stats.merging import EPOCH, Line, Merged, earlier_of, lines_of, page_of, time_of, totals_of
 from collector.stats.notes import Findings, notes_on
 from collector.stats.open_days import OpenDays
-from collector.stats.question import Interval, Question, read_question
-from collector.stats.shown_file import DAY_S
+from collector.stats.period import Range
+from collector.stats.question import MAX_LIMIT, Question, read_question
 
-_EPOCH = date(1970, 1, 1)
 
-Value = str | int | None
-Line = tuple[Value, ...]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What the same question says about earlier days: the rows of the values that are shown, and what is to be noted.
+
+    Its columns are those of the answer. `notes` are those that the answer itself does not have.
+    """
+
+    first: date
+    last: date
+    rows: tuple[Line, ...]
+    totals: dict[str, int | None]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A table: `columns` are the bucket if an interval was asked for, the dimensions, the measures.
 
-    totals  every declared measure, of all rows, cut or not
-    as_of   since when the oldest part of it is shown, None if all is as of now
-    epochs  the days whose keys and filter were lost meanwhile, each with how many epochs counted its callers
+    totals   every declared measure, of all rows, cut or not
+    as_of    since when the oldest part of it is shown, None if all is as of now
+    epochs   the days whose keys and filter were lost meanwhile, each with how many epochs counted its callers
+    earlier  of the days it is compared with, if it is
     """
 
     question: Question
-    columns: tuple[str, ...]
     rows: tuple[Line, ...]
     totals: dict[str, int | None]
     threshold: int
     notes: tuple[str, ...]
     as_of: str | None
     epochs: dict[str, int]
+    earlier: Earlier | None
 
-
-@dataclass(slots=True)
-class _Sum:
-    events: int = 0
-    visitors: int = 0
-    amount: int = 0
-
-    def add(self, events: int, visitors: int, amount: int) -> None:
-        self.events += events
-        self.visitors += visitors
-        self.amount += amount
-
-
-class _Merged:
-    """The parts of an answer added up, and what was noticed on the way."""
-
-    def __init__(self, question: Question, parts: Iterable[FoldedPart]) -> None:
-        self.sums: dict[tuple[str, tuple[str, ...]], _Sum] = {}
-        self.total = _Sum()
-        self.nodes: set[int] = set()
-        self.epochs: Counter[int] = Counter()
-        self.oldest: float | None = None
-        places = [question.report.by.index(dimension) for dimension in question.by]
-        for part in parts:
-            self.nodes.add(part.node)
-            day = part.bucket // DAY_S
-            self.epochs[day] = max(self.epochs[day], part.epochs)
-            if part.as_of is not None:
-                self.oldest = part.as_of if self.oldest is None else min(self.oldest, part.as_of)
-            bucket = _bucket(part.bucket, question.interval)
-            for row in part.rows:
-                key = bucket, tuple(row.values[place] for place in places)
-                counted = row.events, row.visitors or 0, row.amount
-                self.sums.setdefault(key, _Sum()).add(*counted)
-                self.total.add(*counted)
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.question.columns
 
 
 class Answers:
@@ -101,44 +80,56 @@ class Answers:
 
     def ask(self, question: Question) -> Answer:
         """The answer as of now, or as it is shown since; raises Unavailable if the warehouse is away."""
-        fits = self._fits(question)
-        first, last = (question.first - _EPOCH).days, (question.last - _EPOCH).days
-        parts = self._days.of(question.report, question.property_id, first, last) if fits else ()
-        merged = _Merged(question, parts)
-        as_of = None if merged.oldest is None else _time(merged.oldest)
-        epochs = _counted_again(merged.epochs) if question.report.visitors else {}
-        visitors = _visitors_column(question)
-        most = sorted(merged.sums.items(), key=lambda item: (-item[1].events, item[0]))[: question.limit]
-        rows = sorted(most, key=lambda item: (item[0][0], -item[1].events, item[0][1]))
-        found = Findings(
-            threshold=self.declarations.threshold,
-            today=self._today(),
-            fits=fits,
-            visitors=visitors,
-            whole=self._whole(question.report),
-            other=any(OTHER in values for _, values in merged.sums),
-            counted_again=bool(epochs),
-            nodes=len(merged.nodes),
-            as_of=as_of,
-            rows=len(merged.sums),
-        )
-        measures = tuple(visitors or name if name == "visitors" else name for name in question.report.measures)
+        merged = self._merged(question, (question.first, question.last))
+        shown = page_of(question, merged)
+        found = self._found(question, merged)
+        notes = tuple(notes_on(question, found))
+        earlier = None
+        if question.earlier:
+            first, last = question.earlier
+            before = self._merged(question, question.earlier)
+            about = replace(question, first=first, last=last, compare=None, earlier=None, offset=0, limit=MAX_LIMIT)
+            earlier = Earlier(
+                first=first,
+                last=last,
+                rows=lines_of(question, earlier_of(question, shown, before)),
+                totals=totals_of(question, before.total),
+                notes=tuple(note for note in notes_on(about, self._found(about, before)) if note not in notes),
+            )
         return Answer(
             question=question,
-            columns=(("bucket",) if question.interval else ()) + question.by + measures,
-            rows=tuple(_line(question, *key, counted) for key, counted in rows),
-            totals=_totals(question, merged.total),
+            rows=lines_of(question, shown),
+            totals=totals_of(question, merged.total),
             threshold=self.declarations.threshold,
-            notes=tuple(notes_on(question, found)),
-            as_of=as_of,
-            epochs=epochs,
+            notes=notes,
+            as_of=found.as_of,
+            epochs=found.epochs,
+            earlier=earlier,
+        )
+
+    def _merged(self, question: Question, days: Range) -> Merged:
+        first, last = ((day - EPOCH).days for day in days)
+        fits = self._fits(question)
+        return Merged(question, self._days.of(question.report, question.property_id, first, last) if fits else ())
+
+    def _found(self, question: Question, merged: Merged) -> Findings:
+        return Findings(
+            threshold=self.declarations.threshold,
+            today=self._today(),
+            fits=self._fits(question),
+            whole=self._whole(question.report),
+            other=any(OTHER in values for _, values in merged.sums),
+            left_out_other=merged.left_out_other,
+            epochs=_counted_again(merged.epochs) if question.report.visitors else {},
+            nodes=len(merged.nodes),
+            as_of=None if merged.oldest is None else time_of(merged.oldest),
+            rows=len(merged.sums),
         )
 
     def _fits(self, question: Question) -> bool:
         """Whether events of such a property can be in the report at all: no product has pages."""
         sort = "site" if question.property_id in self._registry.sites else "product"
-        kinds = (self.declarations.kinds[kind] for kind in question.report.kinds)
-        return any(sort in kind["properties"] for kind in kinds)
+        return sort in self.declarations.sorts_of(question.report)
 
     def _whole(self, report: Report) -> str | None:
         """The report that counts the visitors of the same kinds without any dimension."""
@@ -153,58 +144,4 @@ class Answers:
 
 def _counted_again(epochs: Counter[int]) -> dict[str, int]:
     """The days on which one node met callers in more than one epoch."""
-    return {_date(day): epochs[day] for day in sorted(epochs) if epochs[day] > 1}
-
-
-def _visitors_column(question: Question) -> str | None:
-    """What callers are called in the rows: never the visitors of more than a day, nor of less."""
-    if not question.report.visitors:
-        return None
-    if question.interval == "hour":
-        return "new_visitors"
-    return "visitors" if question.interval == "day" or question.is_of_one_day else "visitor_days"
-
-
-def _line(question: Question, bucket: str, values: tuple[str, ...], counted: _Sum) -> Line:
-    told = question.names_every_dimension and OTHER not in values
-    measures: dict[str, Value] = {
-        "events": counted.events,
-        "visitors": counted.visitors if told else None,
-        "amount": counted.amount,
-    }
-    begins: Line = (bucket,) if question.interval else ()
-    return begins + values + tuple(measures[name] for name in question.report.measures)
-
-
-def _totals(question: Question, total: _Sum) -> dict[str, int | None]:
-    """Every declared measure; callers only where nothing overlaps, and of several days under their own name."""
-    totals: dict[str, int | None] = {"events": total.events}
-    if question.report.visitors:
-        alone = not question.report.by
-        totals["visitors"] = total.visitors if alone and question.is_of_one_day else None
-        if alone and not question.is_of_one_day:
-            totals["visitor_days"] = total.visitors
-    if question.report.amount:
-        totals["amount"] = total.amount
-    return totals
-
-
-def _bucket(begins_s: int, interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    if interval == "hour":
-        return _time(begins_s)
-    day = _EPOCH + timedelta(days=begins_s // DAY_S)
-    if interval == "week":
-        day -= timedelta(days=day.weekday())
-    elif interval == "month":
-        day = day.replace(day=1)
-    return day.isoformat()
-
-
-def _date(day: int) -> str:
-    return (_EPOCH + timedelta(days=day)).isoformat()
-
-
-def _time(at_s: float) -> str:
-    return datetime.fromtimestamp(int(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {(EPOCH + timedelta(days=day)).isoformat(): epochs[day] for day in sorted(epochs) if epochs[day] > 1}

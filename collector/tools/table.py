@@ -23,8 +23,16 @@ def render(answer: Mapping[str, Any]) -> str:
     apart = [name for name in totals if totals[name] is not None and not (answer["rows"] and name in columns)]
     also = "in total also" if answer["rows"] else "in total"
     lines += [f"{also}: {', '.join(f'{name} {_shown(totals[name])}' for name in apart)}"] if apart else []
+    lines += _earlier(answer["earlier"]) if "earlier" in answer else []
     lines += ["", *(f"* {note}" for note in answer.get("notes", ()))] if answer.get("notes") else []
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _earlier(earlier: Mapping[str, Any]) -> list[str]:
+    """The totals of the days it is compared with, and what is to be said about them."""
+    totals = [f"{name} {_shown(value)}" for name, value in earlier["totals"].items() if value is not None]
+    notes = [f"* {note}" for note in earlier.get("notes", ())]
+    return ["", f"{earlier['from']} to {earlier['to']}, in total: {', '.join(totals)}", *notes]
 
 
 def render_reports(reports: Iterable[tuple[str, Sequence[str], str]]) -> str:

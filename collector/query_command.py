@@ -1,0 +1,68 @@
+"""`collector query`: what an operator types to ask a report, and the answer as a table, JSON or CSV.
+
+It asks the running collector's analyst port with DATA/operator.token or, while none runs, the data itself (offline.py).
+What may be asked is checked there, not here: both ways refuse with the same words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import click
+import orjson
+
+from collector.commands import plainly, reach, read, said_at, settings_options
+from collector.errors import Misconfigured
+from collector.offline import Parameters, answer_offline
+from collector.settings import Settings
+from collector.tools.client import OPERATOR_TOKEN, token_of
+from collector.tools.table import render
+
+
+@click.command(short_help="Ask a report.")
+@click.argument("report")
+@click.option("--property", required=True, metavar="ID", help="Site or product, as registered.")
+@click.option("--period", metavar="PERIOD", help="today, yesterday, 7d, 4w, 12m, month, last-month, year, all, ...")
+@click.option("--from", metavar="DATE", help="First day, UTC, as 2026-11-01.")
+@click.option("--to", metavar="DATE", help="Last day, UTC, included.")
+@click.option("--interval", type=click.Choice(["hour", "day", "week", "month"]), help="Length of a row's time.")
+@click.option("--by", metavar="DIM,DIM", help="Dimensions to tell apart, as the report declares them.")
+@click.option("--filter", multiple=True, metavar="FILTER", help="dim==a,b  dim!=a  dim~prefix. May be repeated.")
+@click.option("--sort", metavar="[-]COLUMN", help="By which column; with - the largest first.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most rows to show; totals are never cut.")
+@click.option("--offset", type=click.IntRange(min=0), metavar="N", help="Rows to leave out before them.")
+@click.option("--compare", type=click.Choice(["previous", "year"]), help="With as many days before, or a year before.")
+@click.option("--format", type=click.Choice(["table", "json", "csv"]), default="table", help="Default: table")
+@settings_options("config", "data", "analyst", "clickhouse")
+@plainly
+def query(report: str, **given: Any) -> None:
+    """Ask a report, e.g. `traffic`, of the running collector, or of its data while none runs.
+
+    `collector reports` lists the reports.
+
+    Uses DATA/operator.token, or the token in COLLECTOR_ANALYST_TOKEN.
+    """
+    flags = {name: given.pop(name) for name in ("config", "data", "analyst", "clickhouse")}
+    form = given.pop("format")
+    parameters = [("format", "csv" if form == "csv" else "json")]
+    parameters += [("filter", text) for text in given.pop("filter")]
+    parameters += [(name, str(value)) for name, value in given.items() if value is not None]
+    settings = read(flags)
+    answer = reach(
+        settings,
+        analyst_given=bool(flags["analyst"]),
+        online=lambda address: _ask(settings, address, report, parameters),
+        offline=lambda folder: answer_offline(settings, folder, report, parameters),
+    )
+    click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
+
+
+def _ask(settings: Settings, address: str, report: str, parameters: Parameters) -> bytes:
+    token = token_of(settings.data, settings.analyst_token)
+    if token is None:
+        raise Misconfigured(
+            f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?"
+            " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
+        )
+    return said_at(address, token, f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}")
