@@ -48,21 +48,29 @@ def query(report: str, **given: Any) -> None:
     parameters = [("format", "csv" if form == "csv" else "json")]
     parameters += [("filter", text) for text in given.pop("filter")]
     parameters += [(name, str(value)) for name, value in given.items() if value is not None]
+    path = _path(report, parameters)
     settings = read(flags)
     answer = reach(
         settings,
         analyst_given=bool(flags["analyst"]),
-        online=lambda address: _ask(settings, address, report, parameters),
+        online=lambda address: _ask(settings, address, path),
         offline=lambda folder: answer_offline(settings, folder, report, parameters),
     )
     click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
 
 
-def _ask(settings: Settings, address: str, report: str, parameters: Parameters) -> bytes:
+def _path(report: str, parameters: Parameters) -> str:
+    try:
+        return f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}"
+    except UnicodeEncodeError:  # bytes of the terminal that are no text
+        raise Misconfigured("a question is written in UTF-8") from None
+
+
+def _ask(settings: Settings, address: str, path: str) -> bytes:
     token = token_of(settings.data, settings.analyst_token)
     if token is None:
         raise Misconfigured(
             f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?"
             " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
         )
-    return said_at(address, token, f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}")
+    return said_at(address, token, path)

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from collector.stats.refusing import BadQuestion, NoSuchReport
-from tests.memory_reading import SITE
+from tests.memory_reading import PLAYER, SITE
 from tests.stats_desk import Desk
 
 
@@ -55,6 +55,59 @@ def desk() -> Desk:
         ("limit", f"property={SITE}&limit=+5"),
         ("limit", f"property={SITE}&limit="),
         ("format", f"property={SITE}&format=xml"),
+        ("period", f"property={SITE}&period="),
+        ("period", f"property={SITE}&period=tomorrow"),
+        ("period", f"property={SITE}&period=0d"),
+        ("period", f"property={SITE}&period=-1d"),
+        ("period", f"property={SITE}&period=7"),
+        ("period", f"property={SITE}&period=7D"),
+        ("period", f"property={SITE}&period=\uff17d"),
+        ("period", f"property={SITE}&period=3654d"),
+        ("period", f"property={SITE}&period=522w"),
+        ("period", f"property={SITE}&period=121m"),
+        ("period", f"property={SITE}&period=9999m"),
+        ("period", f"property={SITE}&period=99999d"),
+        ("period", f"property={SITE}&period=7d&period=7d"),
+        ("period", f"property={SITE}&period=7d&from=2026-11-20"),
+        ("period", f"property={SITE}&period=7d&to=2026-11-20"),
+        ("filter", f"property={SITE}&filter="),
+        ("filter", f"property={SITE}&filter=path"),
+        ("filter", f"property={SITE}&filter=path=/"),
+        ("filter", f"property={SITE}&filter=path>/"),
+        ("filter", f"property={SITE}&filter= path==/"),
+        ("filter", f"property={SITE}&filter=PATH==/"),
+        ("filter", f"property={SITE}&filter=bucket==2026-11-22"),
+        ("filter", f"property={SITE}&filter=events==1"),
+        ("filter", f"property={SITE}&filter=country==de"),
+        ("filter", f"property={SITE}&filter=path=="),
+        ("filter", f"property={SITE}&filter=path!="),
+        ("filter", f"property={SITE}&filter=path~"),
+        ("filter", f"property={SITE}&filter=path==,"),
+        ("filter", f"property={SITE}&filter=path==/,"),
+        ("filter", f"property={SITE}&filter=path==,/"),
+        ("filter", f"property={SITE}&filter=path==/,,/a"),
+        ("filter", f"property={SITE}&filter=path~/a,/b"),
+        ("filter", f"property={SITE}&filter=path==\\"),
+        ("filter", f"property={SITE}&filter=path==\\n"),
+        ("filter", f"property={SITE}" + "&filter=path~/" * 11),
+        ("sort", f"property={SITE}&sort="),
+        ("sort", f"property={SITE}&sort=-"),
+        ("sort", f"property={SITE}&sort=--events"),
+        ("sort", f"property={SITE}&sort=+events"),
+        ("sort", f"property={SITE}&sort=path"),  # not a column without by
+        ("sort", f"property={SITE}&sort=bucket"),  # nor that one without interval
+        ("sort", f"property={SITE}&sort=amount"),  # not a measure of pages
+        ("sort", f"property={SITE}&by=path&sort=path,events"),
+        ("sort", f"property={SITE}&by=path&from=2026-11-20&sort=visitors"),  # visitor_days
+        ("offset", f"property={SITE}&offset="),
+        ("offset", f"property={SITE}&offset=-1"),
+        ("offset", f"property={SITE}&offset=1000001"),
+        ("offset", f"property={SITE}&offset=1.0"),
+        ("offset", f"property={SITE}&offset=\uff11"),
+        ("compare", f"property={SITE}&compare="),
+        ("compare", f"property={SITE}&compare=month"),
+        ("compare", f"property={SITE}&from=1970-01-01&to=1970-01-01&compare=previous"),
+        ("compare", f"property={SITE}&from=1970-12-31&to=1970-12-31&compare=year"),
     ],
 )
 def test_a_question_that_breaks_a_rule_is_refused_with_the_parameter_and_the_rule(
@@ -68,8 +121,59 @@ def test_a_question_that_breaks_a_rule_is_refused_with_the_parameter_and_the_rul
 
 
 def test_a_report_without_dimensions_refuses_every_dimension(desk: Desk) -> None:
-    with pytest.raises(BadQuestion):
-        desk.ask("traffic", by="path")
+    for asked in ({"by": "path"}, {"filter": "path==/"}):
+        with pytest.raises(BadQuestion, match="traffic has no dimensions"):
+            desk.ask("traffic", **asked)
+
+
+@pytest.mark.parametrize(
+    ("report", "property_id", "parameters", "told"),
+    [
+        ("pages", SITE, {"by": "path,country"}, "pages is not counted by country: ask one of: countries"),
+        ("pages", SITE, {"filter": "os==linux"}, "pages is not counted by os: ask one of: platforms"),
+        ("traffic", SITE, {"by": "source"}, "traffic is not counted by source: ask one of: sources"),
+        (
+            "installs",
+            PLAYER,
+            {"filter": "country==de"},
+            "installs is not counted by country: ask one of: downloads_by_country, installs_by_country",
+        ),
+    ],
+)
+def test_a_dimension_that_cannot_be_combined_is_refused_with_the_reports_to_ask_instead(
+    desk: Desk, report: str, property_id: str, parameters: dict[str, str], told: str
+) -> None:
+    with pytest.raises(BadQuestion) as refused:
+        desk.ask(report, property=property_id, **parameters)
+    assert told in refused.value.rule
+    other_sort = {SITE: "installs_by_country", PLAYER: "platforms"}[property_id]
+    assert other_sort not in refused.value.rule  # it counts no such property
+
+
+def test_a_dimension_that_nobody_declared_is_refused_without_being_repeated(desk: Desk) -> None:
+    for asked in ({"by": "mood"}, {"filter": "mood==good"}):
+        with pytest.raises(BadQuestion) as refused:
+            desk.ask("pages", **asked)
+        assert "mood" not in refused.value.rule
+
+
+@pytest.mark.parametrize(
+    ("text", "op", "values"),
+    [
+        ("path==/", "==", ("/",)),
+        ("path==/a,/b", "==", ("/a", "/b")),
+        ("path!=(other)", "!=", ("(other)",)),
+        ("path~/blog/", "~", ("/blog/",)),
+        (r"path==/a\,b,/c", "==", ("/a,b", "/c")),
+        (r"path~/a\,b", "~", ("/a,b",)),
+        (r"path==\\,\\\\\,", "==", ("\\", "\\\\,")),
+        ("path===~!=", "==", ("=~!=",)),
+        ("path==a\nb", "==", ("a\nb",)),
+    ],
+)
+def test_a_filter_is_a_dimension_what_to_do_and_values(desk: Desk, text: str, op: str, values: tuple[str, ...]) -> None:
+    (read,) = desk.ask("pages", filter=text).question.filters
+    assert (read.dimension, read.op, read.values) == ("path", op, values)
 
 
 def test_a_report_that_is_not_declared_does_not_exist(desk: Desk) -> None:
