@@ -1,12 +1,15 @@
-// What surrounds both faces: the head with property, period and account, the filters, and the face by the property's sort.
+// What surrounds both faces: the head with property and account, the bar with range and filters, and the face by the
+// property's sort.
 
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { forget, signOut } from './api';
 import type { Start } from './Gate';
+import { Choices } from './Choices';
 import { Live } from './live';
 import { Product } from './product/Product';
 import { Site } from './site/Site';
 import { DashContext, useView } from './state';
+import type { Change, View } from './state';
 
 export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () => void }) {
   const [asked, change] = useView();
@@ -16,20 +19,79 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
     () => property && { view: { ...asked, property: property.id }, change, property, catalogue: start.catalogue, turn },
     [asked, property, turn],
   );
-  const leave = () => signOut().then(onSignedOut, onSignedOut);
+  useEffect(() => {
+    document.title = property ? `${property.id} · Collector` : 'Collector';
+  }, [property]);
+  if (!dash || !property) return <Nothing onLeave={onSignedOut} />;
   const refresh = () => {
     forget();
     setTurn(turn + 1);
   };
-  if (!dash || !property) return <main class="door"><p>There is no property you may see.</p></main>;
   return (
     <DashContext.Provider value={dash}>
+      <a class="skip" href="#numbers">Skip to the numbers</a>
       <header class="head">
-        <Live property={property.id} />
-        <button type="button" class="button" onClick={refresh}>Refresh</button>
-        <button type="button" class="button" onClick={leave}>Sign out</button>
+        <span class="brand" aria-hidden="true" />
+        <h1 class="hidden">{property.id}: statistics</h1>
+        <PropertyPicker start={start} view={dash.view} change={change} />
+        <Live key={property.id} property={property.id} />
+        <span class="head-space" />
+        <button type="button" class="button button-quiet" onClick={refresh}>Refresh</button>
+        <Leave name={start.session.name} onLeave={onSignedOut} />
       </header>
-      <main class="face">{property.sort === 'site' ? <Site /> : <Product />}</main>
+      <main class="face" id="numbers" tabIndex={-1}>
+        <Choices />
+        {property.sort === 'site' ? <Site key={property.id} /> : <Product key={property.id} />}
+        <p class="colophon">
+          Days are UTC. Only counts are kept: no visitor can be followed from page to page, or from day to day.
+        </p>
+      </main>
     </DashContext.Provider>
+  );
+}
+
+function PropertyPicker({ start, view, change }: { start: Start; view: View; change: Change }) {
+  const sorts = [
+    { sort: 'site', label: 'Sites' },
+    { sort: 'product', label: 'Products' },
+  ];
+  return (
+    <label class="property">
+      <span class="hidden">Property</span>
+      <select
+        class="field"
+        value={view.property}
+        onChange={(event) => change({ property: event.currentTarget.value, filters: [], metric: '', details: '' })}
+      >
+        {sorts.map(({ sort, label }) => {
+          const of = start.properties.filter((property) => property.sort === sort);
+          return of.length > 0 && (
+            <optgroup key={sort} label={label}>
+              {of.map(({ id }) => <option key={id} value={id}>{id}</option>)}
+            </optgroup>
+          );
+        })}
+      </select>
+    </label>
+  );
+}
+
+function Leave({ name, onLeave }: { name: string; onLeave: () => void }) {
+  const leave = () => signOut().then(onLeave, onLeave);
+  return (
+    <button type="button" class="button button-quiet" title={`Signed in as ${name}`} onClick={leave}>Sign out</button>
+  );
+}
+
+function Nothing({ onLeave }: { onLeave: () => void }) {
+  return (
+    <main class="door">
+      <h1>Nothing to see yet</h1>
+      <p>
+        You are signed in, but there is no site or product that you may see. Whoever runs the collector can give you one,
+        or declare the first: <code>[[site]]</code> and <code>[[product]]</code> in its configuration.
+      </p>
+      <Leave name="" onLeave={onLeave} />
+    </main>
   );
 }

@@ -6,7 +6,10 @@ import { useContext, useEffect, useState } from 'preact/hooks';
 import { readFilter, spelled } from './api';
 import type { Catalogue, Compare, Filter, Interval, Params, Property, Report } from './api';
 
-/** `period` is one the API knows, or 'custom' with from and to. `interval` '' lets the length of the range decide. */
+/**
+ * `period` is one the API knows, or 'custom' with from and to. `interval` '' lets the length of the range decide.
+ * `metric` is what the chart shows, `details` the panel whose details are open: '' for the first, for none.
+ */
 export interface View {
   property: string;
   period: string;
@@ -15,6 +18,8 @@ export interface View {
   interval: Interval | '';
   compare: Compare;
   filters: Filter[];
+  metric: string;
+  details: string;
 }
 
 export type Change = (patch: Partial<View>) => void;
@@ -95,6 +100,8 @@ export function readView(search: string): View {
     interval: INTERVALS.find((name) => name === said.get('interval')) ?? '',
     compare: compare === 'none' ? '' : (COMPARISONS.find((name) => name === compare) ?? 'previous'),
     filters: said.getAll('filter').flatMap((text) => readFilter(text) ?? []),
+    metric: said.get('metric') ?? '',
+    details: said.get('details') ?? '',
   };
 }
 
@@ -108,6 +115,8 @@ export function addressOf(view: View): string {
   if (view.interval) said.set('interval', view.interval);
   if (view.compare !== 'previous') said.set('compare', view.compare || 'none');
   for (const filter of view.filters) said.append('filter', spelled(filter));
+  if (view.metric) said.set('metric', view.metric);
+  if (view.details) said.set('details', view.details);
   const search = said.toString();
   return location.pathname + (search ? `?${search}` : '');
 }

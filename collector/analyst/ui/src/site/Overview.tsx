@@ -1,0 +1,94 @@
+// The tiles and, below them, the one that is chosen over time.
+
+import type { Answer, Interval } from '../api';
+import { bucketOf, bucketsOf, today } from '../days';
+import { changeOf, range } from '../format';
+import { useDash } from '../state';
+import { Tile } from '../parts/Tile';
+import { TimeChart } from '../parts/TimeChart';
+import { Trouble } from '../Trouble';
+import { dimensionName } from '../words';
+import { METRICS, METRICS_OF_PAGE, valuesOf } from './figures';
+import type { Figures, Metric } from './figures';
+import type { Overall } from './useFigures';
+
+export function Overview({ overall }: { overall: Overall }) {
+  const { view, change } = useDash();
+  const { asked, interval, now, before } = overall;
+  const main = asked[0];
+  const metrics = view.filters.some(({ dimension }) => dimension === 'path') ? METRICS_OF_PAGE : METRICS;
+  const metric = metrics.find(({ name }) => name === view.metric) ?? metrics[0]!;
+  const failed = asked.find(({ error }) => error);
+  const answer = main?.answer ?? null;
+  return (
+    <section class="card card-wide overview" aria-label="Overview" aria-busy={asked.some(({ loading }) => loading)}>
+      {failed?.error && <Trouble error={failed.error} again={() => asked.forEach(({ error, again }) => error && again())} />}
+      {!main && <p class="explained">No report has all of these filters. Remove one of them.</p>}
+      <div class="tiles" role="group" aria-label="Figures; the chosen one is in the chart">
+        {metrics.map((one) => (
+          <Tile
+            key={one.name}
+            label={one.label}
+            value={one.text(one.of(now.total))}
+            change={before && changeOf(one.of(now.total), one.of(before.total))}
+            {...(before ? { earlier: `${one.text(one.of(before.total))} before` } : {})}
+            better={one.better}
+            hint={hintOf(one, now, answer, view.filters.map(({ dimension }) => dimension))}
+            selected={one === metric}
+            onSelect={() => change({ metric: one === metrics[0] ? '' : one.name })}
+          />
+        ))}
+      </div>
+      {answer && <Chart metric={metric} interval={interval} now={now} before={before} answer={answer} />}
+      {!answer && <div class="chart-space" />}
+      {answer && (
+        <p class="overview-foot">
+          {range(answer.from, answer.to)} UTC
+          {answer.earlier && <>, compared with {range(answer.earlier.from, answer.earlier.to)}</>}
+          {answer.to >= today() && <>. Today is not over: dashed</>}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function hintOf(metric: Metric, now: Figures, answer: Answer | null, filtered: string[]): string {
+  if (!answer) return '';
+  if (metric.of(now.total) === null) {
+    if (filtered.length > 0) return `not counted by ${[...new Set(filtered)].map(dimensionName).join(' and ').toLowerCase()}`;
+    return metric.byDay ? 'needs the beacon’s page_leave' : '';
+  }
+  if (metric.name === 'visitors' && answer.from !== answer.to) return 'visitor-days: on two days counts twice';
+  return metric.name === 'visits' && filtered.includes('path') ? 'that began here' : '';
+}
+
+interface ChartProps {
+  metric: Metric;
+  interval: Interval;
+  now: Figures;
+  before: Figures | null;
+  answer: Answer;
+}
+
+function Chart({ metric, interval, now, before, answer }: ChartProps) {
+  const { property } = useDash();
+  if (metric.byDay && interval === 'hour') {
+    return <p class="explained chart-space">{metric.label} is counted by the day. Choose a longer period, or by day.</p>;
+  }
+  if (metric.of(now.total) === null) return <p class="explained chart-space">Nothing is kept that tells {metric.label.toLowerCase()} here.</p>;
+  const buckets = bucketsOf(answer.from, answer.to, interval);
+  const earlier = answer.earlier && before ? valuesOf(metric, before, bucketsOf(answer.earlier.from, answer.earlier.to, interval), interval) : undefined;
+  const marks = property.annotations
+    .filter(({ day }) => day >= answer.from && day <= answer.to && interval !== 'hour')
+    .map(({ day, text }) => ({ bucket: bucketOf(day, interval), text }));
+  return (
+    <TimeChart
+      name={`${metric.label} by ${interval}`}
+      buckets={buckets}
+      interval={interval}
+      series={[{ label: metric.label, values: valuesOf(metric, now, buckets, interval), ...(earlier ? { earlier } : {}) }]}
+      format={metric.text}
+      marks={marks}
+    />
+  );
+}
