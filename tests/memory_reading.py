@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -52,13 +53,14 @@ class SteppedClock:
 
 @dataclass(slots=True)
 class MemoryReading:
-    """Cells and sealed rows by node. `looks` counts how often cells were read; `through`: how far a node is sealed."""
+    """Cells and sealed rows by node. `looks` counts how often cells were read; `through`, `epochs`: what seals say."""
 
     declarations: Declarations
     cells_by_node: dict[int, dict[CellKey, Counters]] = field(default_factory=lambda: defaultdict(dict))
     looks: int = 0
     through: dict[int, int] = field(default_factory=dict)
     rows: list[tuple[str, str, SealedRow]] = field(default_factory=list)
+    epochs: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def put(  # noqa: PLR0913 - each but two has a default, and all of them a name
         self,
@@ -82,13 +84,30 @@ class MemoryReading:
     def sealed_through(self) -> dict[int, int]:
         return self.through
 
-    def sealed(self, report: Report, property_id: str, from_day: int, to_day: int) -> list[SealedRow]:
+    def sealed(
+        self,
+        report: Report,
+        property_id: str,
+        from_day: int,
+        to_day: int,
+        interval: str | None,
+        dimensions: Collection[str],
+    ) -> list[SealedRow]:
         return [
-            row
+            row._replace(
+                values=tuple(
+                    value if name in dimensions else "" for name, value in zip(report.by, row.values, strict=True)
+                )
+            )
             for name, of, row in self.rows
             if (name, of) == (report.name, property_id)
             and from_day <= row.bucket // DAY_S <= min(to_day, self.through.get(row.node, -1))
         ]
+
+    def sealed_epochs(self, report: Report, property_id: str, from_day: int, to_day: int) -> dict[tuple[int, int], int]:
+        rows = self.sealed(report, property_id, from_day, to_day, None, ())
+        present = {(row.bucket // DAY_S, row.node) for row in rows}
+        return {part: epochs for part, epochs in self.epochs.items() if part in present}
 
     def cells(
         self, report: Report, property_id: str, from_day: int, to_day: int

@@ -215,8 +215,9 @@ def test_sealed_days_are_told_as_they_were_folded_and_read_nowhere_else(desk: De
     desk.put("countries", "2026-11-20", "de", events=20)
     desk.put("countries", "2026-11-19", "de", events=30, node=2)
     desk.reading.through = {1: day // DAY_S}
-    for values, events, visitors in ((("de",), 21, 20), ((OTHER,), 7, None)):
-        desk.reading.rows.append(("countries", SITE, SealedRow(day, 1, 3, values, events, visitors, 0, 20)))
+    for values, events, visitors in ((("de",), 21, 20), ((OTHER,), 7, 0)):
+        desk.reading.rows.append(("countries", SITE, SealedRow(day, 1, values, events, visitors, 0)))
+    desk.reading.epochs = {(day // DAY_S, 1): 3, (day // DAY_S + 1, 1): 2}
     sealed_and_open = desk.ask("countries", from_="2026-11-19", to="2026-11-20", interval="day", by="country")
     assert sealed_and_open.rows == (
         ("2026-11-19", "de", 51, 50),

@@ -173,13 +173,8 @@ def test_earlier_days_tell_the_values_that_are_shown_in_the_same_columns(desk: D
 
 
 def test_with_an_interval_earlier_rows_are_in_buckets_of_their_own(desk: Desk) -> None:
-    for day, path, events in [
-        ("2026-11-19", "/a", 10),
-        ("2026-11-20", "/b", 11),
-        (YESTERDAY, "/a", 12),
-        (TODAY, "/a", 13),
-    ]:
-        desk.put("pages", day, path, events=events)
+    for day, path in [("2026-11-19", "/a"), ("2026-11-20", "/b"), (YESTERDAY, "/a"), (TODAY, "/a")]:
+        desk.put("pages", day, path, events=10)
     by_day = desk.ask("pages", from_=YESTERDAY, interval="day", by="path", compare="previous")
     assert earlier_of(by_day).rows == (("2026-11-19", "/a", 10, 10),)
     whole = desk.ask("pages", from_=YESTERDAY, interval="day", limit="1", compare="previous")

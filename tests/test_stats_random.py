@@ -44,7 +44,7 @@ def desk() -> Desk:
                 counted = {"events": dice.choice([1, 4, 12, 40]), "amount": dice.randrange(5) if report.amount else 0}
                 at = seconds(f"{day}T{hour:02}:00:00")
                 if at // DAY_S <= sealed:
-                    row = SealedRow(at, 1, 1, values, counted["events"], counted["events"], counted["amount"], 12)
+                    row = SealedRow(at, 1, values, counted["events"], counted["events"], counted["amount"])
                     desk.reading.rows.append((name, property_id, row))
                 else:
                     where = {"node": dice.randint(1, 2), "epoch": dice.randint(1, 2)}

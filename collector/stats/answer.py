@@ -108,9 +108,11 @@ class Answers:
         )
 
     def _merged(self, question: Question, days: Range) -> Merged:
+        if not self._fits(question):
+            return Merged(question, ())
         first, last = ((day - EPOCH).days for day in days)
-        fits = self._fits(question)
-        return Merged(question, self._days.of(question.report, question.property_id, first, last) if fits else ())
+        asked = question.report, question.property_id, first, last, question.interval, question.looked_at
+        return Merged(question, self._days.of(*asked))
 
     def _found(self, question: Question, merged: Merged) -> Findings:
         return Findings(

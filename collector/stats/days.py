@@ -1,7 +1,7 @@
 """The folded rows of every day of a range: the only thing answers are made of.
 
 Asks the warehouse for cells and bounds, folds each node's part of each day by itself, before anything is merged. Days
-that are sealed were folded for good, in the same way (day_part.py): their rows are read as they are.
+that are sealed were folded for good, in the same way (day_part.py): the database adds up their rows.
 Reports without a dimension of theirs are folded as they stand now; the others as they are shown (open_days.py).
 Networks and firsts end here.
 """
@@ -9,7 +9,7 @@ Networks and firsts end here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -29,15 +29,9 @@ Crowds = dict[DayNode, int]
 DAYS_AT_ONCE = 64  # bounds what one look at the warehouse brings into memory
 
 
-class SealedRow(Protocol):
-    """A row as it was sealed, of one node; `epochs` counted callers there that day."""
+class FoldedRow(Protocol):
+    """What of a folded row is told: `visitors` count nothing where a value is (other)."""
 
-    @property
-    def bucket(self) -> int: ...
-    @property
-    def node(self) -> int: ...
-    @property
-    def epochs(self) -> int: ...
     @property
     def values(self) -> tuple[str, ...]: ...
     @property
@@ -46,8 +40,15 @@ class SealedRow(Protocol):
     def visitors(self) -> int | None: ...
     @property
     def amount(self) -> int: ...
+
+
+class SealedRow(FoldedRow, Protocol):
+    """Rows of one node as they were sealed, added up: see Reading.sealed."""
+
     @property
-    def bound(self) -> int: ...
+    def bucket(self) -> int: ...
+    @property
+    def node(self) -> int: ...
 
 
 class Reading(Protocol):
@@ -60,8 +61,26 @@ class Reading(Protocol):
         """The latest day of each node that is sealed; to be asked before anything else."""
         ...
 
-    def sealed(self, report: Report, property_id: str, from_day: int, to_day: int, /) -> Iterable[SealedRow]:
-        """Every row that was sealed, rows of one bucket and node together."""
+    def sealed(
+        self,
+        report: Report,
+        property_id: str,
+        from_day: int,
+        to_day: int,
+        interval: str | None,
+        dimensions: Collection[str],
+        /,
+    ) -> Iterable[SealedRow]:
+        """The rows that were sealed, added up within an interval and over the dimensions that are not among these.
+
+        The values of those are ''. A row's bucket lies in its interval; those of one bucket and node come together.
+        """
+        ...
+
+    def sealed_epochs(
+        self, report: Report, property_id: str, from_day: int, to_day: int, /
+    ) -> Mapping[tuple[int, int], int]:
+        """Per sealed day and node where this report has rows: in how many epochs, where in several."""
         ...
 
     def cells(
@@ -77,16 +96,16 @@ class Reading(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldedPart:
-    """One node's part of one bucket.
+    """One node's part of one bucket or, of sealed days, of the interval the bucket lies in.
 
-    epochs  how many epochs counted callers of that node's day
+    epochs  of days that this node counted: in how many epochs
     as_of   since when it is shown, if it describes callers
     """
 
     bucket: int
     node: int
-    rows: Sequence[Row]
-    epochs: int
+    rows: Sequence[FoldedRow]
+    epochs: Mapping[int, int]
     as_of: float | None
 
 
@@ -99,10 +118,21 @@ class FoldedDays:
         self._k = k
         self._open_days = open_days
 
-    def of(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
-        """The parts of every day from `first` to `last` (days since 1970-01-01) that has any event."""
+    def of(
+        self,
+        report: Report,
+        property_id: str,
+        first: int,
+        last: int,
+        interval: str | None,
+        dimensions: Collection[str],
+    ) -> Iterator[FoldedPart]:
+        """The parts of every day from `first` to `last` (days since 1970-01-01) that has any event.
+
+        What is sealed is added up already, within the interval and over the dimensions that are not among these.
+        """
         self._reading.sealed_through()
-        yield from self._sealed(report, property_id, first, last)
+        yield from self._sealed(report, property_id, first, last, interval, dimensions)
         if not report.by:
             # An undimensioned total is always shown: there is nothing in it to single anyone out by.
             yield from self._now(report, property_id, first, last, {})
@@ -114,13 +144,23 @@ class FoldedDays:
         for some in _some({day for day, _ in present}):
             yield from self._now(report, property_id, some[0], some[-1], crowds)
 
-    def _sealed(self, report: Report, property_id: str, first: int, last: int) -> Iterator[FoldedPart]:
+    def _sealed(
+        self,
+        report: Report,
+        property_id: str,
+        first: int,
+        last: int,
+        interval: str | None,
+        dimensions: Collection[str],
+    ) -> Iterator[FoldedPart]:
         """Parts as they were sealed."""
-        found = self._reading.sealed(report, property_id, first, last)
+        epochs: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        if report.visitors:
+            for (day, node), counted in self._reading.sealed_epochs(report, property_id, first, last).items():
+                epochs[node][day] = counted
+        found = self._reading.sealed(report, property_id, first, last, interval, dimensions)
         for (bucket, node), rows in groupby(found, lambda row: (row.bucket, row.node)):
-            sealed = list(rows)
-            folded = [Row(row.values, row.events, row.visitors, row.amount, row.bound) for row in sealed]
-            yield FoldedPart(bucket=bucket, node=node, rows=folded, epochs=sealed[0].epochs, as_of=None)
+            yield FoldedPart(bucket=bucket, node=node, rows=list(rows), epochs=epochs[node], as_of=None)
 
     def _crowds(self, report: Report, property_id: str, first: int, last: int) -> tuple[Crowds, set[DayNode]]:
         """The largest bound of any report per day and node, and where this report has cells at all."""
@@ -143,7 +183,9 @@ class FoldedDays:
             day_node = bucket // DAY_S, node
             key = PartKey(report.name, property_id, *day_node)
             rows = self._fold(key, report, entries, crowds.get(day_node, 0))
-            yield FoldedPart(bucket=bucket, node=node, rows=rows, epochs=len(epochs[day_node]), as_of=None)
+            yield FoldedPart(
+                bucket=bucket, node=node, rows=rows, epochs={day_node[0]: len(epochs[day_node])}, as_of=None
+            )
 
     def _theirs(self, report: Report, property_id: str, present: set[DayNode], crowds: Crowds) -> Iterator[FoldedPart]:
         """Parts as they were shown, or, where they may grow, as they are shown from now on."""
@@ -176,4 +218,4 @@ def _some(days: set[int]) -> Iterator[list[int]]:
 
 
 def _part(day: int, node: int, view: View) -> FoldedPart:
-    return FoldedPart(bucket=day * DAY_S, node=node, rows=view.rows, epochs=view.epochs, as_of=view.at)
+    return FoldedPart(bucket=day * DAY_S, node=node, rows=view.rows, epochs={day: view.epochs}, as_of=view.at)

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 from collector.cell import OTHER
 from collector.stats.days import FoldedPart
@@ -62,8 +64,8 @@ class Merged:
 
     def _add(self, part: FoldedPart, bucket: str) -> None:
         self.nodes.add(part.node)
-        day = part.bucket // DAY_S
-        self.epochs[day] = max(self.epochs[day], part.epochs)
+        for day, epochs in part.epochs.items():
+            self.epochs[day] = max(self.epochs[day], epochs)
         if part.as_of is not None:
             self.oldest = part.as_of if self.oldest is None else min(self.oldest, part.as_of)
         for row in part.rows:
@@ -144,10 +146,16 @@ def _sorted(question: Question, items: list[tuple[Key, Sum]]) -> list[tuple[Key,
     if sort is None:
         return items
     place = question.columns.index(sort.column)
-    cells = [(_line(question, *key, counted)[place], (key, counted)) for key, counted in items]
-    told = [cell for cell in cells if cell[0] is not None]
-    told.sort(key=lambda cell: cell[0], reverse=sort.descending)
-    return [item for _, item in told] + [item for cell, item in cells if cell is None]
+    told: list[tuple[Any, tuple[Key, Sum]]] = []  # of one column: all texts or all numbers
+    untold = []
+    for key, counted in items:
+        cell = _line(question, *key, counted)[place]
+        if cell is None:
+            untold.append((key, counted))
+        else:
+            told.append((cell, (key, counted)))
+    told.sort(key=itemgetter(0), reverse=sort.descending)
+    return [item for _, item in told] + untold
 
 
 def _line(question: Question, bucket: str, values: tuple[str, ...], counted: Sum) -> Line:

@@ -72,6 +72,11 @@ class Question:
         return len(self.by) == len(self.report.by)
 
     @property
+    def looked_at(self) -> frozenset[str]:
+        """The dimensions whose values decide about the answer."""
+        return frozenset(self.by).union(each.dimension for each in self.filters)
+
+    @property
     def is_of_one_day(self) -> bool:
         return self.first == self.last
 

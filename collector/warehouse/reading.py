@@ -10,14 +10,14 @@ both ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
 from collector.catalogue.reports import Report
-from collector.cell import OTHER, Counters
+from collector.cell import Counters
 from collector.warehouse.engine import FAILURES, Engine, away
 from collector.warehouse.tables import COUNTERS, DAY_S, DIMENSIONS, HOT, MARKER, SEAL, SEALED
 
@@ -47,19 +47,17 @@ class Bound(NamedTuple):
 
 
 class SealedRow(NamedTuple):
-    """A folded row of one node; `epochs` counted callers there that day, `bound` networks are proven for it."""
+    """Folded rows of one node, added up; `bucket` lies in their interval, `values` are '' where all were added up."""
 
     bucket: int
     node: int
-    epochs: int
     values: tuple[str, ...]
     events: int
-    visitors: int | None
+    visitors: int
     amount: int
-    bound: int
 
 
-DAYS_AT_ONCE = 64  # bounds what one look at `sealed` brings into memory
+DAYS_AT_ONCE = 64  # bounds what one look at `sealed` brings into memory where every day has rows of its own
 
 _RANGE = "bucket >= toDateTime({from_s:UInt32}, 'UTC') AND bucket < toDateTime({until_s:UInt32}, 'UTC')"
 _OPEN_FROM = "transform(node, {nodes:Array(UInt64)}, {open_from_s:Array(UInt32)}, toUInt32(0))"
@@ -95,26 +93,35 @@ ORDER BY {key}
 
 _IS_MARKER = f"report = '{MARKER}' AND property = ''"
 _IS_SEAL = f"d2 = '{SEAL}'"
-# What came late may lie before the first day that has a seal.
+# What came late may lie before the first day that has a seal. Last: the days whose callers were counted again.
 _SEALED_THROUGH = f"""
-SELECT node, intDiv(toUnixTimestamp(maxIf(bucket, {_IS_SEAL})), {DAY_S}), intDiv(toUnixTimestamp(min(bucket)), {DAY_S})
+SELECT node, intDiv(toUnixTimestamp(maxIf(bucket, {_IS_SEAL})), {DAY_S}), intDiv(toUnixTimestamp(min(bucket)), {DAY_S}),
+       groupArrayIf((intDiv(toUnixTimestamp(bucket), {DAY_S}), visitors), {_IS_SEAL} AND visitors > 1)
 FROM {SEALED.name} WHERE {_IS_MARKER} GROUP BY node HAVING countIf({_IS_SEAL}) > 0
 """
-_EPOCHS = f"""
-SELECT intDiv(toUnixTimestamp(bucket), {DAY_S}), node, visitors FROM {SEALED.name}
-WHERE {_IS_MARKER} AND {_IS_SEAL} AND {_RANGE}
+_OF_THE_REPORT = f"report = {{report:String}} AND property = {{property:String}} AND {_SEALED_RANGE}"
+_PRESENT = f"""
+SELECT DISTINCT intDiv(toUnixTimestamp(bucket), {DAY_S}) AS day, node FROM {SEALED.name}
+WHERE {_OF_THE_REPORT} AND day IN {{days:Array(UInt32)}}
 """
+_INTERVALS = {
+    None: "toDateTime({from_s:UInt32}, 'UTC')",
+    "hour": "bucket",
+    "day": "toStartOfDay(bucket)",
+    "week": "toDateTime(toMonday(bucket), 'UTC')",
+    "month": "toDateTime(toStartOfMonth(bucket), 'UTC')",
+}
 
 
-def sealed_statement(report: Report) -> str:
-    """The statement that reads the folded rows of a report."""
-    key = ", ".join(("bucket", "node", *DIMENSIONS[: len(report.by)]))
+def sealed_statement(report: Report, interval: str | None, dimensions: Collection[str]) -> str:
+    """The statement that adds up the folded rows of a report: by interval, node and these of its dimensions."""
+    places = [column for name, column in zip(report.by, DIMENSIONS, strict=False) if name in dimensions]
+    values = ", ".join(column if column in places else "''" for column in DIMENSIONS[: len(report.by)])
+    key = ", ".join(("begins", "node", *places))
     return f"""
-SELECT toUnixTimestamp(bucket), {key.removeprefix("bucket, ")}, sum(events), sum(visitors), sum(amount), max(networks)
-FROM {SEALED.name}
-WHERE report = {{report:String}} AND property = {{property:String}} AND {_SEALED_RANGE}
-GROUP BY {key}
-ORDER BY {key}
+SELECT toUnixTimestamp({_INTERVALS[interval]}) AS begins, node, [{values}], sum(events), sum(visitors), sum(amount)
+FROM {SEALED.name} WHERE {_OF_THE_REPORT}
+GROUP BY {key} ORDER BY {key}
 """
 
 
@@ -129,30 +136,53 @@ class Reading:
         self._client: Client | None = None
         self._through: dict[int, int] = {}
         self._first_sealed = 0
+        self._epochs: dict[tuple[int, int], int] = {}
 
     def sealed_through(self) -> Mapping[int, int]:
         """The latest day of each node that is sealed; binds it in what is read until this is called again."""
         rows = self._ask(_SEALED_THROUGH)
-        self._through = {node: last for node, last, _ in rows}
-        self._first_sealed = min((first for _, _, first in rows), default=0)
+        self._through = {node: last for node, last, _, _ in rows}
+        self._first_sealed = min((first for _, _, first, _ in rows), default=0)
+        self._epochs = {(day, node): epochs for node, _, _, found in rows for day, epochs in found}
         return self._through
 
-    def sealed(self, report: Report, property_id: str, from_day: int, to_day: int) -> Iterator[SealedRow]:
-        """The report's folded rows of a property, as they were proven, in the order of their keys within some days."""
-        first = max(from_day, self._first_sealed)
-        last = min(to_day, max(self._through.values(), default=-1))
-        width = len(report.by)
-        for day in range(first, last + 1, DAYS_AT_ONCE):
-            until = min(day + DAYS_AT_ONCE - 1, last)
-            rows = self._ask_range(sealed_statement(report), day, until, property=property_id, report=report.name)
-            found = self._ask_range(_EPOCHS, day, until) if rows else []
-            epochs = {(day, node): counted for day, node, counted in found}
-            for bucket, node, *rest in rows:
-                values = tuple(rest[:width])
-                events, visitors, amount, bound = rest[width:]
-                told = None if OTHER in values else visitors
-                known = epochs.get((bucket // DAY_S, node), 1)
-                yield SealedRow(bucket, node, known, values, events, told, amount, bound)
+    def sealed(
+        self,
+        report: Report,
+        property_id: str,
+        from_day: int,
+        to_day: int,
+        interval: str | None,
+        dimensions: Collection[str],
+    ) -> Iterator[SealedRow]:
+        """The report's folded rows of a property, added up by interval and these of its dimensions.
+
+        Rows of one bucket and node come together; where the days are read in portions, they may come again.
+        """
+        first, last = self._sealed_range(from_day, to_day)
+        whole = not dimensions or interval not in {"hour", "day"}
+        at_once = max(last + 1 - first, 1) if whole else DAYS_AT_ONCE
+        statement = sealed_statement(report, interval, dimensions)
+        for day in range(first, last + 1, at_once):
+            until = min(day + at_once - 1, last)
+            for bucket, node, values, *counted in self._ask_range(
+                statement, day, until, property=property_id, report=report.name
+            ):
+                yield SealedRow(bucket, node, tuple(values), *counted)
+
+    def sealed_epochs(
+        self, report: Report, property_id: str, from_day: int, to_day: int
+    ) -> Mapping[tuple[int, int], int]:
+        """Per day and node with sealed rows of the report: how many epochs counted callers, where it was not one."""
+        first, last = self._sealed_range(from_day, to_day)
+        days = sorted({day for day, _ in self._epochs if first <= day <= last})
+        if not days:
+            return {}
+        found = self._ask_range(_PRESENT, first, last, property=property_id, report=report.name, days=days)
+        return {(day, node): self._epochs[day, node] for day, node in found if (day, node) in self._epochs}
+
+    def _sealed_range(self, from_day: int, to_day: int) -> tuple[int, int]:
+        return max(from_day, self._first_sealed), min(to_day, max(self._through.values(), default=-1))
 
     def cells(self, report: Report, property_id: str, from_day: int, to_day: int) -> list[Row]:
         """The report's cells of a property, one row per cell, node and epoch, in the order of their keys."""
@@ -167,7 +197,7 @@ class Reading:
         """For every day, node, report and epoch of a property: what proves how many networks it had."""
         return [Bound(*row) for row in self._ask_range(_BOUNDS, from_day, to_day, property=property_id)]
 
-    def _ask_range(self, statement: str, from_day: int, to_day: int, **more: str) -> Sequence[Sequence[Any]]:
+    def _ask_range(self, statement: str, from_day: int, to_day: int, **more: Any) -> Sequence[Sequence[Any]]:
         nodes = list(self._through)
         bound: dict[str, Any] = {"from_s": from_day * DAY_S, "until_s": (to_day + 1) * DAY_S, "nodes": nodes}
         return self._ask(statement, open_from_s=[(self._through[node] + 1) * DAY_S for node in nodes], **bound, **more)
