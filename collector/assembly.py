@@ -23,6 +23,7 @@ from collector.analyst.askers import Askers
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
 from collector.analyst.live import Live
+from collector.analyst.openapi import description_of, openapi_routes
 from collector.analyst.pages import page_routes
 from collector.analyst.properties import properties_route
 from collector.analyst.quarantine import Keeper, QuarantineRoutes
@@ -110,7 +111,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
 
         asked: set[asyncio.Future[Any]] = set()
         routes = [
-            *routes_for_readers(settings, ledger_of(declarations, metrics.series())),
+            *routes_for_readers(settings, declarations, ledger_of(declarations, metrics.series())),
             Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop).route(),
             *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
             *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
@@ -127,9 +128,14 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             engine.cancel()
 
 
-def routes_for_readers(settings: Settings, ledger: Ledger) -> list[Route]:
+def routes_for_readers(settings: Settings, declarations: Declarations, ledger: Ledger) -> list[Route]:
     """What the analyst port tells without asking the engine."""
-    return [dictionary_route(dictionary_of(ledger)), properties_route(settings.registry), *page_routes()]
+    return [
+        dictionary_route(dictionary_of(ledger)),
+        properties_route(settings.registry),
+        *page_routes(),
+        *openapi_routes(description_of(declarations)),
+    ]
 
 
 def routes_for_admins(keeper: Keeper, sealer: Sealing, run_loading: RunBlocking) -> list[Route]:

@@ -16,6 +16,7 @@ from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts, make_minutes
+from collector.door.answers import Handler
 from collector.door.caller import Callers
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
@@ -54,6 +55,7 @@ class OpenDoor:
     metrics: Metrics
     memory: SharedMemory
     tally: Tally
+    routes: dict[str, dict[str, Handler]]
 
     def traces(self) -> tuple[str, dict[str, bytes], bytes]:
         """Everything that is kept: the shared memory (as a digest), the spool's files, the metrics."""
@@ -94,7 +96,9 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
     listener = socket.create_server(("127.0.0.1", 0))
     await door.open(listener)
     try:
-        yield OpenDoor(f"http://127.0.0.1:{listener.getsockname()[1]}", data, clock, metrics, memory, tally)
+        yield OpenDoor(
+            f"http://127.0.0.1:{listener.getsockname()[1]}", data, clock, metrics, memory, tally, door.routes
+        )
     finally:
         await door.close()
         spool.close()

@@ -7,6 +7,8 @@
     /api/v1/properties             properties.py                                        readers
     /api/v1/quarantine             quarantine.py                                        admins
     /api/v1/seal                   sealing.py                                           admins
+    /api/v1/live                   live.py                                              readers of the property
+    /api/v1/openapi.json, /docs    openapi.py                                           anyone
     / and /assets/                 pages.py                                             anyone
 
 /metrics needs no token: scrapers rarely can send one, and its series are a fixed set of operational totals, none of a

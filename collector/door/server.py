@@ -70,7 +70,7 @@ class Door:
         self._sites = registry.sites
         self._tally = tally
         self._hosts = frozenset(public_hosts)
-        self._routes: dict[str, dict[str, Handler]] = {
+        self.routes: dict[str, dict[str, Handler]] = {
             "/v1/events": {"POST": receiver.receive},
             "/v1/pixel.gif": {"GET": self._pixel},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
@@ -151,7 +151,7 @@ class Door:
         path = request.rel_url.raw_path
         if self._hosts and path != HEALTH and request.host.partition(":")[0].lower() not in self._hosts:
             return MISDIRECTED  # but for health: whoever probes it calls by address
-        methods = self._routes.get(path)
+        methods = self.routes.get(path)
         if methods is None:
             return NOT_FOUND
         handler = methods.get(request.method)
