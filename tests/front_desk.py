@@ -44,13 +44,16 @@ SESSION = "/api/v1/session"
 PROXY = ipaddress.ip_network("127.0.0.0/8")
 ANNOTATIONS = (Annotation(property=SITE, day="2026-11-02", text="new front page"),)
 ANNOTATED = replace(REGISTRY, annotations=ANNOTATIONS)
+PEOPLE: list[bytes] = []  # users.json with one of every role
+DECLARATIONS = read_declarations()
+LEDGER = ledger_of(DECLARATIONS, Metrics(DECLARATIONS.kinds, Code).series())
 
 
 class NothingKept:
     """A loader with an empty quarantine."""
 
     def __init__(self, data: Path) -> None:
-        self.quarantine = Quarantine(reader_of(data, read_declarations()), data)
+        self.quarantine = Quarantine(reader_of(data, DECLARATIONS), data)
         self.stopped: set[Path] = set()
 
     def retry(self, name: str) -> Retried:
@@ -124,11 +127,10 @@ async def front_desk(
 ) -> AsyncIterator[Desk]:
     """The port, open for the block; another one on the same data is the same after a restart."""
     clock = clock or SteppedClock(NOON)
-    declarations = read_declarations()
-    reading = MemoryReading(declarations)
+    reading = MemoryReading(DECLARATIONS)
     reading.put("pages", TODAY, "/", events=12)
     reading.put("pages", TODAY, "/hidden", events=13, property_id=PLAYER)
-    open_days = OpenDays(ShownFile(data / "shown.sqlite", clock), declarations.threshold, 0)
+    open_days = OpenDays(ShownFile(data / "shown.sqlite", clock), DECLARATIONS.threshold, 0)
     settings = replace(read_settings({"data": str(data)}, {}), registry=ANNOTATED)
     askers = Askers(data, ANALYST_TOKEN, clock, proxies)
     with ThreadPoolExecutor(1) as thread:
@@ -137,11 +139,11 @@ async def front_desk(
             return asyncio.get_running_loop().run_in_executor(thread, ask)
 
         routes = [
-            *routes_for_readers(settings, ledger_of(declarations, Metrics(declarations.kinds, Code).series())),
+            *routes_for_readers(settings, LEDGER),
             *SignIn(askers, clock, run).routes(),
             *routes_for_admins(NothingKept(data), NothingDue(), run),
         ]
-        answers = Answers(declarations, ANNOTATED, reading, clock, open_days)
+        answers = Answers(DECLARATIONS, ANNOTATED, reading, clock, open_days)
         app = build_app(answers, askers, lambda: METRICS, run, routes)
         desk = Desk(app, askers, data, clock)
         runner = web.AppRunner(app, access_log=None)
@@ -154,7 +156,10 @@ async def front_desk(
 
 
 def add_people(desk: Desk) -> None:
-    """One of every role, all with the same password."""
-    desk.askers.users.add("vera", Role.VIEWER, [SITE], PASSWORD)
-    desk.askers.users.add("anna", Role.ANALYST, [], PASSWORD)
-    desk.askers.users.add("ada", Role.ADMIN, [], PASSWORD)
+    """One of every role, all with the same password; hashed once for all desks."""
+    if not PEOPLE:
+        desk.askers.users.add("vera", Role.VIEWER, [SITE], PASSWORD)
+        desk.askers.users.add("anna", Role.ANALYST, [], PASSWORD)
+        desk.askers.users.add("ada", Role.ADMIN, [], PASSWORD)
+        PEOPLE.append((desk.data / "users.json").read_bytes())
+    (desk.data / "users.json").write_bytes(PEOPLE[0])

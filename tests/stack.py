@@ -111,16 +111,16 @@ class Stack:
             )
 
     def command(
-        self, *arguments: str, typed: str | None = None, patience_s: float = 120.0
+        self, *arguments: str, told: str | None = None, patience_s: float = 120.0
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command line of the collector on the same data and configuration; `typed` goes to its stdin."""
-        told = {"COLLECTOR_DATA": str(self.data)} | ({"COLLECTOR_CONFIG": str(self._config)} if self._config else {})
+        """Run a command line of the collector on the same data and configuration; `told` is its standard input."""
+        where = {"COLLECTOR_DATA": str(self.data)} | ({"COLLECTOR_CONFIG": str(self._config)} if self._config else {})
         return subprocess.run(
             [sys.executable, "-m", "collector", *arguments],
             cwd=ROOT,
-            env=self._environ | told,
+            env=self._environ | where,
+            input=told,
             capture_output=True,
-            input=typed,
             text=True,
             timeout=patience_s,
             check=False,

@@ -44,6 +44,7 @@ from tests.storing import open_with_tables
 
 MODULES = [path.read_bytes() for path in (ROOT / "collector").rglob("*.py")]
 LOGGING = [source for source in MODULES if b"collector.log import" in source or b"structlog" in source]
+NOTED = '[[annotation]]\nproperty = "player"\nday = "2026-11-01"\ntext = "a new version"\n'
 DAY = {"from_": "2026-01-01", "to": "2026-12-31"}
 
 
@@ -52,13 +53,18 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A collector in whose log, data and answers stands as much as can be: all kinds, damage, deaths, a reload."""
     folder = tmp_path_factory.mktemp("busy")
     leave_behind(Stack.data_in(folder))
-    stack = Stack(folder, config=(ROOT / "collector" / "example.toml").read_text("utf-8"), workers=2)
+    stack = Stack(folder, config=(ROOT / "collector" / "example.toml").read_text("utf-8") + NOTED, workers=2)
     stack.post([*good_events().values(), *({"kind": event.event["kind"]} for event in bad_events()[:20])])
     load(stack)
     os.kill(stack.children("worker")[0], signal.SIGKILL)
     eventually(lambda: stack.said("process ended") > 0, "a death is told")
     eventually(lambda: len(stack.children("worker")) == 2, "it is replaced")
     stack.reload()
+    stack.command("user", "link")
+    words = ("user", "add", "anna", "--role", "analyst")
+    stack.command(*words, "--password-stdin", told="correct horse battery\n")
+    given = b'{"name":"anna","password":"correct horse battery"}'
+    assert call(stack.analyst, "POST", "/api/v1/session", given, {"Content-Type": "application/json"}).status == 204
     yield stack
     stack.sweep()
 
@@ -129,7 +135,8 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
             del asked["by"]
         yield stack.ask(report.name, **asked)
     token = (stack.data / "operator.token").read_text("utf-8").strip()
-    yield stack.analyst_request("/api/v1/reports").json
+    for path in ("/api/v1/reports", "/api/v1/session", "/api/v1/properties"):
+        yield stack.analyst_request(path).json
     yield stack.analyst_request("/api/v1/dictionary").json
     yield live(stack, "player")
     yield stack.ask_raw("traffic", property="nobody").json

@@ -13,7 +13,7 @@ import pytest
 
 import collector
 from collector.catalogue.declarations import read_declarations, schemas_folder
-from collector.catalogue.registry import Registry, read_registry
+from collector.catalogue.registry import Annotation, Registry, read_registry
 from collector.errors import Misconfigured
 
 EXAMPLE = Path(collector.__file__).parent / "example.toml"
@@ -58,7 +58,7 @@ def test_what_is_not_given_has_its_documented_default() -> None:
 def test_every_key_of_the_configuration_is_described_and_required_or_has_a_default() -> None:
     schema = json.loads((schemas_folder() / "configuration.json").read_text("utf-8"))
     tables = [schema, *(key["items"] for key in schema["properties"].values() if "properties" in key.get("items", {}))]
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         assert table["additionalProperties"] is False
         for name, key in table["properties"].items():
@@ -82,6 +82,13 @@ def put(table: str, key: str, value: object) -> Callable[[dict[str, Any]], objec
 def more(table: str, **entry: object) -> Callable[[dict[str, Any]], object]:
     return lambda text: text[table].append(entry)
 
+
+def note(**changed: object) -> Callable[[dict[str, Any]], object]:
+    """An annotation that is good but for what is changed."""
+    return lambda text: text.update(annotation=[NOTE | changed])
+
+
+NOTE = {"property": "player", "day": "2024-02-29", "text": "a new version"}
 
 BROKEN_CONFIGURATIONS = [
     (lambda text: text.update(colour="red"), "top level", "colour"),
@@ -115,7 +122,19 @@ BROKEN_CONFIGURATIONS = [
     (put("download", "url", "ftp://b.example/"), "download[0].url", "ftp"),
     (put("download", "file", "../setup.exe"), "download[0].file", "../setup.exe"),
     (put("download", "file", "player.dmg"), "download[1].file", "player/1.4.2/player.dmg"),
+    (note(property="elsewhere"), "annotation[0].property", "elsewhere"),
+    (note(day="2026-02-29"), "annotation[0].day", "2026-02-29"),
+    (note(day="2026-11-31"), "annotation[0].day", "2026-11-31"),
+    (note(day="yesterday"), "annotation[0].day", "yesterday"),
+    (note(text=""), "annotation[0].text", ""),
+    (note(text="x" * 201), "annotation[0].text", "xxx"),
+    (note(colour="red"), "annotation[0]", "colour"),
 ]
+
+
+def test_annotations_are_of_a_property_and_of_a_day_that_exists() -> None:
+    assert read_with(note()).annotations == (Annotation(property="player", day="2024-02-29", text="a new version"),)
+    assert read_registry({}).annotations == ()
 
 
 @pytest.mark.parametrize(("change", "key", "shown"), BROKEN_CONFIGURATIONS)
