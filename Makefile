@@ -1,7 +1,7 @@
 # What a person or a CI does here. Needs Python 3.11 or newer and make; everything else is set up below, once, in .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow prove-durability bench check
+.PHONY: help run demo test test-slow prove-durability bench check
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -18,6 +18,9 @@ help: ## Show this list
 
 run: $(INSTALLED) ## Start the collector in the foreground (public 127.0.0.1:8080, analyst 127.0.0.1:8081, data in ./var)
 	@exec $(BIN)/collector serve
+
+demo: $(INSTALLED) ## Start it on 90 made-up days of a website and a program (in ./var-demo, filled once in about a minute)
+	@exec $(BIN)/python -m collector.demo
 
 test: check ## Check everything, then run the tests
 	$(BIN)/python -m pytest -q

@@ -31,6 +31,7 @@ from collector.quarantine_commands import quarantine
 from collector.query_command import query
 from collector.seal_command import seal
 from collector.settings import EXAMPLE, Settings
+from collector.simulate_command import simulate
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
 from collector.tools.prove.command import prove_command
@@ -135,6 +136,7 @@ collector.add_command(prove_command)
 collector.add_command(seal)
 collector.add_command(user)
 collector.add_command(token)
+collector.add_command(simulate)
 
 
 @collector.command("routes", short_help="Make a site's routes from its sitemap.")

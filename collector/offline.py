@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from collector.analyst.api import body_of
 from collector.assembly import answers_of, engine_of, loader_of, open_days_of, reader_of, sealer_of, writing_of
 from collector.catalogue.declarations import Declarations, read_declarations
-from collector.clock import SystemClock
+from collector.clock import Clock, SystemClock
 from collector.data_folder import DataFolder
 from collector.errors import Code, Misconfigured, Unavailable
+from collector.loader import Loader
 from collector.metrics import Metrics
 from collector.quarantine import Quarantine, Retried
+from collector.sealer import Sealer
 from collector.settings import Settings
 from collector.spool.segment import Life
 from collector.stats.refusing import BadQuestion
@@ -64,6 +67,26 @@ def seal_offline(settings: Settings, folder: DataFolder, node: int | None) -> To
         with open_days_of(settings, declarations, clock) as open_days:
             sealer = sealer_of(folder.path, _life(folder), declarations, writing, clock, metrics, open_days)
             return sealer.seal_due() if node is None else sealer.seal_dead(node)
+
+
+class Driven(NamedTuple):
+    """What loads and what seals, for whoever decides what time it is."""
+
+    loader: Loader
+    sealer: Sealer
+
+
+@contextmanager
+def driven(settings: Settings, folder: DataFolder, life: Life, clock: Clock) -> Iterator[Driven]:
+    """The loader and the sealer of a data directory under another clock, for the block."""
+    declarations = read_declarations()
+    metrics = Metrics(declarations.kinds, Code)
+    with _plainly(folder), engine_of(settings) as engine:
+        writing = writing_of(engine, declarations, metrics)
+        writing.connect()
+        loader = loader_of(folder.path, life, declarations, writing, clock, metrics)
+        with open_days_of(settings, declarations, clock) as open_days:
+            yield Driven(loader, sealer_of(folder.path, life, declarations, writing, clock, metrics, open_days))
 
 
 def _load_all(folder: DataFolder, declarations: Declarations, engine: Engine) -> Writing:

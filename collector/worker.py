@@ -79,7 +79,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     if not metrics.told:
         log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
     counting = _Counting(Caps(declarations.layouts, declarations.cap, memory), Marks(declarations.layouts, memory))
-    judge = _judge(settings, declarations)
+    judge = judge_of(settings, declarations)
     open_book = OpenBook(ledger_of(declarations, metrics.series()), Operator(**settings.text.get("privacy", {})), clock)
     to_read = open_book.routes() | Seeing(judge, declarations, settings.registry, clock).routes()
     forgetting = Forgetting(strict=settings.strict_memory)
@@ -150,7 +150,8 @@ def _spool(
     return SpoolWriter(appender, room, metrics.spooled)
 
 
-def _judge(settings: Settings, declarations: Declarations) -> Judge:
+def judge_of(settings: Settings, declarations: Declarations) -> Judge:
+    """What judges events under these settings."""
     platforms = Platforms()
     platforms.warm()
     region = region_of(settings)
@@ -163,7 +164,7 @@ def _judge(settings: Settings, declarations: Declarations) -> Judge:
 
 def rehearse(settings: Settings) -> None:
     """Make what takes a worker longest, for nothing; raises Misconfigured if it cannot be made."""
-    _judge(settings, read_declarations())
+    judge_of(settings, read_declarations())
 
 
 def region_of(settings: Settings) -> Region:
