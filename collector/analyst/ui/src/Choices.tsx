@@ -28,7 +28,7 @@ const COMPARISONS: [Compare, string][] = [
   ['year', 'A year before'],
 ];
 const INTERVALS: [Interval | '', string][] = [
-  ['', 'Fitting interval'],
+  ['', 'Automatic interval'],
   ['hour', 'By hour'],
   ['day', 'By day'],
   ['week', 'By week'],

@@ -43,7 +43,8 @@ export function Gate() {
 }
 
 async function begin(): Promise<Start> {
-  const [who, all, reports] = await Promise.all([session(), properties(), catalogue()]);
+  const who = await session(); // by itself: where nobody is signed in, nothing else is asked
+  const [all, reports] = await Promise.all([properties(), catalogue()]);
   return { session: who, properties: all, catalogue: reports };
 }
 

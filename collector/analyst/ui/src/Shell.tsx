@@ -36,7 +36,7 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
         <PropertyPicker start={start} view={dash.view} change={change} />
         <Live key={property.id} property={property.id} />
         <span class="head-space" />
-        <button type="button" class="button button-quiet" onClick={refresh}>Refresh</button>
+        <button type="button" class="button button-quiet" aria-label="Refresh" title="Refresh" onClick={refresh}>↻</button>
         <Leave name={start.session.name} onLeave={onSignedOut} />
       </header>
       <main class="face" id="numbers" tabIndex={-1}>

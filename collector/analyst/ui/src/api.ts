@@ -57,13 +57,17 @@ export interface Params {
   compare?: Compare;
 }
 
-export interface Part {
+export interface Earlier {
   from: string;
   to: string;
-  columns: string[];
   rows: Cell[][];
   totals: Record<string, number | null>;
   notes?: string[];
+}
+
+/** Rows with the names of their columns. */
+export interface Part extends Earlier {
+  columns: string[];
 }
 
 export interface Answer extends Part {
@@ -73,7 +77,7 @@ export interface Answer extends Part {
   notes: string[];
   as_of?: string;
   epochs?: Record<string, number>;
-  earlier?: Part;
+  earlier?: Earlier;
 }
 
 /** What went wrong. status 0: no answer at all. `rule` is the collector's own sentence, where it has one. */
@@ -109,7 +113,10 @@ export function ask(report: string, params: Params): Promise<Answer> {
   if (known && Date.now() - known.at < KEPT_MS) return known.answer;
   const answer = inTurn(() => fetched<Answer>(address));
   kept.set(address, { at: Date.now(), answer });
-  answer.catch(() => kept.delete(address));
+  answer.catch((error: ApiError) => {
+    kept.delete(address);
+    if (error.status === 401) signedOut();
+  });
   return answer;
 }
 
@@ -141,6 +148,11 @@ export async function signOut(): Promise<void> {
   forget();
 }
 
+/** The earlier part of an answer, which has the same columns. */
+export function before(answer: Answer): Part | undefined {
+  return answer.earlier && { ...answer.earlier, columns: answer.columns };
+}
+
 /** The rows as objects, by the names of their columns. */
 export function lines(part: Part): Line[] {
   return part.rows.map((row) => Object.fromEntries(part.columns.map((name, place) => [name, row[place] ?? null])));
@@ -150,8 +162,9 @@ export function query(params: Params): string {
   const said = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
     if (name === 'filters') for (const filter of params.filters ?? []) said.append('filter', spelled(filter));
-    else if (Array.isArray(value)) said.set(name, value.join(','));
-    else if (value !== undefined && value !== '') said.set(name, String(value));
+    else if (Array.isArray(value)) {
+      if (value.length > 0) said.set(name, value.join(','));
+    } else if (value !== undefined && value !== '') said.set(name, String(value));
   }
   return said.toString();
 }
@@ -197,7 +210,6 @@ async function send(address: string, options: RequestInit = {}): Promise<Respons
     throw new ApiError(0, '');
   }
   if (response.ok) return response;
-  if (response.status === 401 && options.method === undefined && address !== SESSION) signedOut();
   const said = await response.json().catch(() => null);
   const after = Number(response.headers.get('Retry-After'));
   throw new ApiError(response.status, said?.error?.rule ?? '', after > 0 ? after : null);

@@ -12,6 +12,7 @@ const tenths = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximum
 const percents = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 1 });
 const roundPercents = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 0 });
 const signed = new Intl.NumberFormat(LOCALE, { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' });
+const signedTenths = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1, signDisplay: 'exceptZero' });
 const dated = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(LOCALE, { timeZone: 'UTC', ...options });
 const full = dated({ day: 'numeric', month: 'short', year: 'numeric' });
 const weekday = dated({ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' });
@@ -46,6 +47,8 @@ export function changeOf(now: Maybe, before: Maybe): number | null {
 }
 
 export const change = or((value) => signed.format(value));
+/** The difference of two shares. */
+export const points = or((value) => `${signedTenths.format(100 * value)} pts`);
 
 export const date = (day: string): string => full.format(atDay(day));
 export const range = (from: string, to: string): string =>

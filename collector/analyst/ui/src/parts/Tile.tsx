@@ -1,12 +1,14 @@
 // One number with what it is called and how it changed. A tile with `onSelect` chooses what the chart shows.
 
-import { change as changeText } from '../format';
+import { change as changeText, points as pointsText } from '../format';
 
 interface Props {
   label: string;
   value: string;
   /** As a share: 0.1 is ten percent more. Null: nothing to say. */
   change?: number | null;
+  /** The change is a difference of shares: percentage points. */
+  points?: boolean;
   /** What it was, in words for a tooltip: "1,204 before". */
   earlier?: string;
   /** Which direction is good news. */
@@ -17,14 +19,15 @@ interface Props {
   onSelect?: () => void;
 }
 
-export function Tile({ label, value, change, earlier, better = 'up', hint, selected, onSelect }: Props) {
+export function Tile({ label, value, change, points, earlier, better = 'up', hint, selected, onSelect }: Props) {
+  const rounded = typeof change === 'number' && Math.abs(change) < (points ? 0.0005 : 0.005) ? 0 : (change ?? 0);
   const inside = (
     <>
       <span class="tile-label">{label}</span>
       <span class="tile-value">{value}</span>
       {typeof change === 'number' && (
-        <span class={`tile-change ${mood(change, better)}`} title={earlier}>
-          <span aria-hidden="true">{arrow(change)}</span> {changeText(change)}
+        <span class={`tile-change ${mood(rounded, better)}`} title={earlier}>
+          <span aria-hidden="true">{arrow(rounded)}</span> {points ? pointsText(change) : changeText(change)}
           <span class="hidden"> against earlier</span>
         </span>
       )}
@@ -39,10 +42,9 @@ export function Tile({ label, value, change, earlier, better = 'up', hint, selec
   );
 }
 
-const same = (change: number) => Math.abs(change) < 0.005;
-const arrow = (change: number) => (same(change) ? '→' : change > 0 ? '↑' : '↓');
+const arrow = (change: number) => (change === 0 ? '→' : change > 0 ? '↑' : '↓');
 
 function mood(change: number, better: 'up' | 'down' | 'neither'): string {
-  if (same(change) || better === 'neither') return 'is-even';
+  if (change === 0 || better === 'neither') return 'is-even';
   return change > 0 === (better === 'up') ? 'is-good' : 'is-bad';
 }

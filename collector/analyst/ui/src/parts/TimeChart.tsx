@@ -169,7 +169,7 @@ function options(props: Props, root: HTMLElement, setAt: (at: { place: number; l
   return {
     width: root.clientWidth,
     height,
-    padding: [12, 12, 0, 0],
+    padding: [14, 24, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: {
@@ -180,6 +180,7 @@ function options(props: Props, root: HTMLElement, setAt: (at: { place: number; l
       {
         stroke: ink('--muted'),
         font,
+        size: 32,
         grid: { show: false },
         ticks: { show: false },
         splits: (self) => spread(buckets.length, Math.max(2, Math.floor(self.width / GAP_PX))),
@@ -226,6 +227,7 @@ function drawMarks(chart: uPlot, { buckets, marks = [] }: Props, colour: string)
   ctx.save();
   ctx.strokeStyle = colour;
   ctx.fillStyle = colour;
+  ctx.textAlign = 'center';
   ctx.setLineDash([2, 3]);
   for (const { bucket } of marks) {
     const place = buckets.indexOf(bucket);
@@ -235,7 +237,7 @@ function drawMarks(chart: uPlot, { buckets, marks = [] }: Props, colour: string)
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText('◆', x - 4, bbox.top);
+    ctx.fillText('◆', x, bbox.top - 2);
   }
   ctx.restore();
 }

@@ -1,8 +1,8 @@
 // A panel's whole report: searched, sorted and paged by the collector, and as CSV exactly what is shown.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { csvAddress, lines } from '../api';
-import type { Filter, Line, Params } from '../api';
+import { before, csvAddress, lines } from '../api';
+import type { Answer, Filter, Line, Params } from '../api';
 import { change as changeText, changeOf, duration, number, percent, range, valueName } from '../format';
 import { OTHER_TELLS, Term } from '../parts/Term';
 import { Note } from '../parts/Note';
@@ -108,9 +108,9 @@ const MEASURES: Record<string, string> = {
 const keyOf = (row: Line, by: string[]): string => by.map((name) => row[name]).join('\u0000');
 
 /** The earlier events of the same values. */
-function earlierOf(answer: { earlier?: Parameters<typeof lines>[0] }, by: string[]): Map<string, number> | null {
-  if (!answer.earlier) return null;
-  return new Map(lines(answer.earlier).map((row) => [keyOf(row, by), Number(row['events'])]));
+function earlierOf(answer: Answer, by: string[]): Map<string, number> | null {
+  const part = before(answer);
+  return part ? new Map(lines(part).map((row) => [keyOf(row, by), Number(row['events'])])) : null;
 }
 
 function columnsOf(names: string[], by: string[], tab: Tab, earlier: Map<string, number> | null): Column<Line>[] {

@@ -2,19 +2,19 @@
 
 import { missing, useDash } from '../state';
 import { dimensionName, reportName } from '../words';
+import { TABS } from './panels';
 
 export function Explained({ report, dimensions }: { report: string; dimensions: string[] }) {
   const { view, change, catalogue } = useDash();
   const words = dimensions.map((name) => dimensionName(name).toLowerCase()).join(' and ');
-  const others = catalogue.reports
-    .filter(({ name, by }) => by.length > 0 && missing(catalogue, name, view.filters).length === 0)
-    .map(({ name }) => reportName(name));
+  const shown = [...new Set(TABS.map((tab) => tab.report))];
+  const others = shown.filter((name) => missing(catalogue, name, view.filters).length === 0).map(reportName);
   return (
-    <div class="explained panel-space">
+    <div class="explained">
       <p>
-        <strong>{reportName(report)}</strong> is not counted by {words}: what would tell them together is not kept.
+        <strong>{reportName(report)}</strong> cannot be told by {words}: what would join them is not kept.
       </p>
-      {others.length > 0 && <p>Counted by {words}: {others.join(', ')}.</p>}
+      {others.length > 0 && <p>There are, by {words}: {others.join(', ')}.</p>}
       <button
         type="button"
         class="button-link"

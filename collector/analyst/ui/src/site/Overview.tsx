@@ -4,6 +4,7 @@ import type { Answer, Interval } from '../api';
 import { bucketOf, bucketsOf, today } from '../days';
 import { changeOf, range } from '../format';
 import { useDash } from '../state';
+import { Note } from '../parts/Note';
 import { Tile } from '../parts/Tile';
 import { TimeChart } from '../parts/TimeChart';
 import { Trouble } from '../Trouble';
@@ -14,26 +15,28 @@ import type { Overall } from './useFigures';
 
 export function Overview({ overall }: { overall: Overall }) {
   const { view, change } = useDash();
-  const { asked, interval, now, before } = overall;
-  const main = asked[0];
-  const metrics = view.filters.some(({ dimension }) => dimension === 'path') ? METRICS_OF_PAGE : METRICS;
+  const { asked, interval, filters, answer, now, before } = overall;
+  const metrics = filters.some(({ dimension }) => dimension === 'path') ? METRICS_OF_PAGE : METRICS;
   const metric = metrics.find(({ name }) => name === view.metric) ?? metrics[0]!;
+  // A day that is not over says nothing against a whole one.
+  const growing = answer !== null && answer.from === answer.to && answer.to >= today();
   const failed = asked.find(({ error }) => error);
-  const answer = main?.answer ?? null;
   return (
     <section class="card card-wide overview" aria-label="Overview" aria-busy={asked.some(({ loading }) => loading)}>
+      <p class="hidden" role="status">{asked.some(({ loading }) => loading) ? 'Loading' : ''}</p>
       {failed?.error && <Trouble error={failed.error} again={() => asked.forEach(({ error, again }) => error && again())} />}
-      {!main && <p class="explained">No report has all of these filters. Remove one of them.</p>}
+      {asked.length === 0 && <p class="explained">No report has all of these filters. Remove one of them.</p>}
       <div class="tiles" role="group" aria-label="Figures; the chosen one is in the chart">
         {metrics.map((one) => (
           <Tile
             key={one.name}
             label={one.label}
             value={one.text(one.of(now.total))}
-            change={before && changeOf(one.of(now.total), one.of(before.total))}
+            change={before && !growing ? changeBetween(one, now, before) : null}
+            points={one.points ?? false}
             {...(before ? { earlier: `${one.text(one.of(before.total))} before` } : {})}
             better={one.better}
-            hint={hintOf(one, now, answer, view.filters.map(({ dimension }) => dimension))}
+            hint={hintOf(one, now, answer, filters.map(({ dimension }) => dimension)) || (growing ? 'so far' : '')}
             selected={one === metric}
             onSelect={() => change({ metric: one === metrics[0] ? '' : one.name })}
           />
@@ -42,14 +45,23 @@ export function Overview({ overall }: { overall: Overall }) {
       {answer && <Chart metric={metric} interval={interval} now={now} before={before} answer={answer} />}
       {!answer && <div class="chart-space" />}
       {answer && (
-        <p class="overview-foot">
-          {range(answer.from, answer.to)} UTC
-          {answer.earlier && <>, compared with {range(answer.earlier.from, answer.earlier.to)}</>}
-          {answer.to >= today() && <>. Today is not over: dashed</>}
-        </p>
+        <div class="overview-foot">
+          <Note notes={[...new Set(asked.flatMap((one) => one.answer?.notes ?? []))]} about="Overview" />
+          <p>
+            {range(answer.from, answer.to)} UTC
+            {answer.earlier && `, compared with ${range(answer.earlier.from, answer.earlier.to)}`}
+            {answer.to >= today() && '. What is not over is dashed.'}
+          </p>
+        </div>
       )}
     </section>
   );
+}
+
+function changeBetween(metric: Metric, now: Figures, before: Figures): number | null {
+  const [value, was] = [metric.of(now.total), metric.of(before.total)];
+  if (metric.points) return value === null || was === null ? null : value - was;
+  return changeOf(value, was);
 }
 
 function hintOf(metric: Metric, now: Figures, answer: Answer | null, filtered: string[]): string {
@@ -58,7 +70,7 @@ function hintOf(metric: Metric, now: Figures, answer: Answer | null, filtered: s
     if (filtered.length > 0) return `not counted by ${[...new Set(filtered)].map(dimensionName).join(' and ').toLowerCase()}`;
     return metric.byDay ? 'needs the beacon’s page_leave' : '';
   }
-  if (metric.name === 'visitors' && answer.from !== answer.to) return 'visitor-days: on two days counts twice';
+  if (metric.name === 'visitors' && answer.from !== answer.to) return 'visitor-days';
   return metric.name === 'visits' && filtered.includes('path') ? 'that began here' : '';
 }
 

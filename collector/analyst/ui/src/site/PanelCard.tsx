@@ -56,7 +56,7 @@ export function Body({ tab, asked }: { tab: Tab; asked: Rows }) {
   const { view, change } = useDash();
   const dimension = tab.by[0]!;
   if (asked.error) return <Trouble error={asked.error} again={asked.again} />;
-  if (!asked.answer) return <div class="panel-space" />;
+  if (!asked.answer) return <p class="explained panel-space" role="status">Loading…</p>;
   if (asked.rows.length === 0) return <p class="explained panel-space">Nothing was counted here in this period.</p>;
   return (
     <BarList

@@ -52,6 +52,8 @@ export interface Metric {
   better: 'up' | 'down' | 'neither';
   /** A bucket without anything counted is nought. */
   additive?: boolean;
+  /** A share, whose change is told in percentage points. */
+  points?: boolean;
   /** What is counted by the day cannot be shown by the hour. */
   byDay?: boolean;
 }
@@ -63,7 +65,7 @@ export const METRICS: Metric[] = [
   { name: 'visits', additive: true, label: 'Visits', of: ({ visits }) => visits, text: number, better: 'up' },
   { name: 'hits', additive: true, label: 'Hits', of: ({ hits }) => hits, text: number, better: 'up' },
   { name: 'views', label: 'Views per visit', of: ({ hits, visits }) => over(hits, visits), text: ratio, better: 'up' },
-  { name: 'bounce', label: 'Bounce rate', of: ({ bounced, entries }) => over(bounced, entries), text: percent, better: 'down', byDay: true },
+  { name: 'bounce', label: 'Bounce rate', points: true, of: ({ bounced, entries }) => over(bounced, entries), text: percent, better: 'down', byDay: true },
   { name: 'time', label: 'Time per visit', of: ({ seconds, visits }) => over(seconds, visits), text: duration, better: 'up', byDay: true },
 ];
 /** With a page picked, hits and visits are of different things: what is known is the time on the page. */

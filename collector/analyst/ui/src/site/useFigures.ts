@@ -1,6 +1,8 @@
 // Asks for the figures of the range: together at most four questions, the same for the tiles and the chart.
 
-import type { Interval } from '../api';
+import { useRef } from 'preact/hooks';
+import { before } from '../api';
+import type { Answer, Filter, Interval } from '../api';
 import { fitting, lengthOf } from '../days';
 import { missing, scope, useDash } from '../state';
 import { useAnswer } from '../useAnswer';
@@ -21,12 +23,15 @@ function useInterval(): Interval {
 
 export interface Overall {
   asked: Asked[];
+  /** What the figures are of: while others are on their way, what was asked before. */
   interval: Interval;
+  filters: Filter[];
+  answer: Answer | null;
   now: Figures;
   before: Figures | null;
 }
 
-/** The figures of the range, put together from at most four answers. */
+/** The figures of the range, put together from answers to one and the same range and filters only. */
 export function useFigures(): Overall {
   const { view, catalogue } = useDash();
   const interval = useInterval();
@@ -34,23 +39,26 @@ export function useFigures(): Overall {
   const [main, more] = reportsFor(catalogue, view.filters);
   const first = useAnswer(main?.[0] ?? null, main ? figureParams(catalogue, main[0], params) : params);
   const second = useAnswer(more?.[0] ?? null, more ? figureParams(catalogue, more[0], params) : params);
-  const byDay: Interval = interval === 'hour' ? 'day' : interval;
-  const leaves = LEAVES.map(([report]) => (missing(catalogue, report, view.filters).length === 0 ? report : null));
-  const bounces = useAnswer(leaves[0]!, scope(view, { interval: byDay, by: [] }));
-  const seconds = useAnswer(leaves[1]!, scope(view, { interval: byDay, by: [] }));
-  const told: [Asked, Told | undefined][] = [
-    [first, main?.[1]],
-    [second, more?.[1]],
-    [bounces, leaves[0] ? LEAVES[0]![1] : undefined],
-    [seconds, leaves[1] ? LEAVES[1]![1] : undefined],
-  ];
-  const parts = told.flatMap(([asked, tells]) => (tells ? [[asked.answer ?? undefined, tells] as const] : []));
-  const earlier = first.answer?.earlier;
-  return {
-    asked: told.flatMap(([asked, tells]) => (tells ? [asked] : [])),
+  const leaves = scope(view, { interval: interval === 'hour' ? 'day' : interval });
+  const [bounces, time] = LEAVES.map((one) => (missing(catalogue, one[0], view.filters).length === 0 ? one : null));
+  const third = useAnswer(bounces?.[0] ?? null, leaves);
+  const fourth = useAnswer(time?.[0] ?? null, leaves);
+  const told = pairs([first, main], [second, more], [third, bounces], [fourth, time]);
+  const asked = told.map(([one]) => one);
+  const overall: Overall = {
+    asked,
     interval,
-    now: figuresOf(parts.map(([answer, tells]) => [answer, tells])),
-    before: earlier ? figuresOf(parts.map(([answer, tells]) => [answer?.earlier, tells])) : null,
+    filters: view.filters,
+    answer: first.answer,
+    now: figuresOf(told.map(([{ answer }, tells]) => [answer ?? undefined, tells])),
+    before: first.answer?.earlier ? figuresOf(told.map(([{ answer }, tells]) => [answer ? before(answer) : undefined, tells])) : null,
   };
+  const settled = useRef(overall);
+  if (asked.every(({ loading }) => !loading) || !settled.current.answer) settled.current = overall;
+  return { ...settled.current, asked };
 }
 
+/** The answers that were asked for, each with what it tells. */
+function pairs(...all: [Asked, [string, Told] | null | undefined][]): [Asked, Told][] {
+  return all.flatMap(([asked, tells]) => (tells ? [[asked, tells[1]] satisfies [Asked, Told]] : []));
+}
