@@ -13,7 +13,8 @@ from datetime import date, timedelta
 
 from collector.catalogue.reports import Report
 from collector.cell import OTHER
-from collector.stats.question import columns_of
+from collector.stats.period import Range
+from collector.stats.question import Interval, columns_of
 
 Pairs = list[tuple[str, str]]
 
@@ -37,21 +38,25 @@ def written(value: str) -> str:
     return value.replace("\\", "\\\\").replace(",", "\\,")
 
 
-def random_question(
-    dice: random.Random, property_id: str, report: Report, values: Sequence[str], today: date, filters: int = 2
-) -> Asked:
-    """Any question about days up to ten before today."""
+def random_days(dice: random.Random, today: date) -> Range:
+    """Some of the ten days up to today."""
     first = today - timedelta(days=dice.randrange(10))
-    last = first + timedelta(days=dice.randrange((today - first).days + 1))
+    return first, first + timedelta(days=dice.randrange((today - first).days + 1))
+
+
+def random_question(dice: random.Random, property_id: str, report: Report, values: Sequence[str], days: Range) -> Asked:
+    """Any question about these days that is no bad one."""
+    first, last = days
     by = tuple(dice.sample(report.by, dice.randint(0, len(report.by))))
-    interval = dice.choice([None, "day", "week", "month", *(["hour"] if report.grain == "hour" else [])])
+    intervals: list[Interval | None] = [None, "day", "week", "month"]
+    interval = dice.choice([*intervals, "hour"] if report.grain == "hour" else intervals)
     pairs = [("property", property_id), ("from", str(first)), ("to", str(last))]
     pairs += [("interval", interval)] if interval else []
     pairs += [("by", ",".join(by))] if by else []
-    for _ in range(dice.randint(0, filters) if report.by else 0):
+    for _ in range(dice.randint(0, 2) if report.by else 0):
         pairs.append(("filter", random_filter(dice, report, values)))
     if dice.random() < 0.6:
-        columns = columns_of(report, interval, by, one_day=first == last)  # type: ignore[arg-type]
+        columns = columns_of(report, interval, by, one_day=first == last)
         pairs.append(("sort", dice.choice(["", "-"]) + dice.choice(columns)))
     if dice.random() < 0.3:
         pairs.append(("compare", dice.choice(["previous", "year"])))

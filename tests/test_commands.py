@@ -65,6 +65,23 @@ def test_query_gives_the_api_s_json_and_csv(counted: Stack) -> None:
     assert rows[1][:2] == ["/pricing", "1200"]
 
 
+def test_query_asks_whatever_the_api_can_be_asked(counted: Stack) -> None:
+    words = ("--property", "www.example.org", "--by", "path", "--period", "2d", "--filter", "path~/pri", "--filter")
+    more = ("path!=/x", "--sort", "path", "--limit", "5", "--offset", "0", "--compare", "year", "--data", counted.data)
+    asked = orjson.loads(_collector("query", "pages", *words, *more, "--format", "json").stdout)
+    assert [each["op"] for each in asked["question"]["filters"]] == ["~", "!="]
+    assert (asked["question"]["sort"], asked["question"]["compare"]) == ("path", "year")
+    assert [row[0] for row in asked["rows"]] == ["/pricing"]
+    lines = _collector("query", "pages", *words, *more).stdout.splitlines()
+    assert f"{asked['earlier']['from']} to {asked['earlier']['to']}, in total: events 0" in lines
+
+
+def test_a_question_that_is_no_text_is_refused_in_a_sentence(counted: Stack) -> None:
+    words = ("--property", "www.example.org", "--filter", "path==/\udcff", "--data", counted.data)
+    asked = _collector("query", "pages", *words)
+    assert (asked.returncode, asked.stderr) == (1, "Error: a question is written in UTF-8\n")
+
+
 def test_query_takes_the_token_of_the_environment_and_another_address(counted: Stack, tmp_path: Path) -> None:
     question = ("query", "traffic", "--property", "www.example.org", "--data", tmp_path, "--analyst", counted.analyst)
     assert "1,200" in _collector(*question, environ={"COLLECTOR_ANALYST_TOKEN": TOKEN}).stdout
@@ -84,6 +101,12 @@ def test_query_takes_the_token_of_the_environment_and_another_address(counted: S
         (("traffic", "--property", "nobody.example"), "property: must be the id of a registered site or product"),
         (("traffic", "--property", "www.example.org", "--from", "yesterday"), "from: must be a UTC date"),
         (("traffic", "--property", "www.example.org", "--by", "mood"), "by: must be left out"),
+        (("pages", "--property", "www.example.org", "--period", "8x"), "period: must be one of: today, yesterday, Nd"),
+        (
+            ("pages", "--property", "www.example.org", "--filter", "path"),
+            "filter: must begin with a dimension",
+        ),
+        (("pages", "--property", "www.example.org", "--by", "country"), "by: must name dimensions of pages, each at"),
         (
             ("countries", "--property", "www.example.org", "--interval", "hour"),
             "interval: must be one of: day, week, month",
@@ -111,7 +134,8 @@ def test_a_question_is_answered_while_no_server_runs(start_stack: Callable[..., 
     stack = start_stack(environ={"COLLECTOR_SEGMENT_S": "60"})
     stack.post([HIT] * 30)
     stack.stop()
-    told = _collector("query", "traffic", "--property", "www.example.org", "--format", "json", "--data", stack.data)
+    words = ("--property", "www.example.org", "--period", "2d", "--filter", "path==(other)", "--filter", "path!=/")
+    told = _collector("query", "pages", *words, "--format", "json", "--data", stack.data)
     assert told.returncode == 0, told.stderr
     assert orjson.loads(told.stdout)["totals"]["events"] == 30
     stack.start()

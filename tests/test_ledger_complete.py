@@ -134,6 +134,7 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
         if not report.by:
             del asked["by"]
         yield stack.ask(report.name, **asked)
+    yield stack.ask("pages", property="www.example.org", by="path", filter="path~/", compare="year")
     token = (stack.data / "operator.token").read_text("utf-8").strip()
     for path in ("/api/v1/reports", "/api/v1/session", "/api/v1/properties"):
         yield stack.analyst_request(path).json

@@ -16,7 +16,7 @@ import pytest
 from collector.analyst.api import body_of
 from collector.stats.answer import Answer
 from collector.warehouse.reading import SealedRow
-from tests.asking import Asked, Pairs, random_question
+from tests.asking import Asked, Pairs, random_days, random_question
 from tests.memory_reading import DAY_S, PLAYER, SITE, seconds
 from tests.stats_desk import TODAY, Desk, declared
 
@@ -56,11 +56,12 @@ def desk() -> Desk:
 
 def questions(count: int) -> list[Asked]:
     dice = random.Random(11)
+    today = date.fromisoformat(TODAY)
     asked = []
     for _ in range(count):
         property_id = dice.choice(list(REPORTS))
         report = declared().reports[dice.choice(REPORTS[property_id])]
-        asked.append(random_question(dice, property_id, report, VALUES, date.fromisoformat(TODAY)))
+        asked.append(random_question(dice, property_id, report, VALUES, random_days(dice, today)))
     return asked
 
 
