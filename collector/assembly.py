@@ -110,9 +110,9 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         askers = Askers(settings.data, settings.analyst_token, clock, settings.trusted_proxies)
 
         asked: set[asyncio.Future[Any]] = set()
+        live = Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop)
         routes = [
-            *routes_for_readers(settings, declarations, ledger_of(declarations, metrics.series())),
-            Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop).route(),
+            *routes_for_readers(settings, declarations, ledger_of(declarations, metrics.series()), live),
             *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
             *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
         ]
@@ -128,11 +128,12 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             engine.cancel()
 
 
-def routes_for_readers(settings: Settings, declarations: Declarations, ledger: Ledger) -> list[Route]:
+def routes_for_readers(settings: Settings, declarations: Declarations, ledger: Ledger, live: Live) -> list[Route]:
     """What the analyst port tells without asking the engine."""
     return [
         dictionary_route(dictionary_of(ledger)),
         properties_route(settings.registry),
+        live.route(),
         *page_routes(),
         *openapi_routes(description_of(declarations)),
     ]

@@ -20,6 +20,9 @@ MATRIX = {
     ("GET", "/"): "anyone",
     ("GET", "/assets/{name}"): "anyone",
     ("GET", "/metrics"): "anyone",
+    ("GET", "/docs"): "anyone",
+    ("GET", "/docs.css"): "anyone",
+    ("GET", "/api/v1/openapi.json"): "anyone",
     ("POST", SESSION): "anyone",
     ("GET", SESSION): "reader",
     ("DELETE", SESSION): "reader",
@@ -27,6 +30,7 @@ MATRIX = {
     ("GET", "/api/v1/reports/{report}"): "reader",
     ("GET", "/api/v1/dictionary"): "reader",
     ("GET", "/api/v1/properties"): "reader",
+    ("GET", "/api/v1/live"): "reader",
     ("GET", "/api/v1/quarantine"): "admin",
     ("GET", "/api/v1/quarantine/{name}"): "admin",
     ("DELETE", "/api/v1/quarantine/{name}"): "admin",
@@ -99,7 +103,7 @@ async def test_who_may_is_let_through_and_who_may_not_is_not(
     if (method, path) == ("DELETE", SESSION) and asker in OF_SESSIONS:  # one of its own to end
         sent = {"cookie": str(desk.askers.sessions.create(OF_SESSIONS[asker]))}
     concrete = path.replace("{report}", "pages").replace("{node}", "0" * 16).replace("{name}", "nothing")
-    concrete += f"?property={SITE}" if "{report}" in path else ""
+    concrete += f"?property={SITE}" if "{report}" in path or path == "/api/v1/live" else ""
     reply = await desk.call(method, concrete, headers={"Sec-Fetch-Site": "same-origin"}, **sent)
     status = reply.status
     if MATRIX[method, path] in ADMITTED_TO[ASKERS[asker]]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.analyst.tokens import Tokens
+from collector.clock import SystemClock
 from collector.count.minutes import MINUTES, LastMinutes, MinuteCounts, give_places, make_minutes, places_of
 from tests.example_events import good_events
 from tests.live_view import Watcher, live
@@ -94,7 +96,7 @@ def test_the_minutes_outlive_every_process_and_a_reload_to_other_properties(watc
     watched.post([HIT] * 2)
     more = "".join(f'[[site]]\nid = "{number}.example"\nhosts = ["{number}.example"]\n' for number in range(20))
     watched.configure(more + EXAMPLE)
-    watched.reload()
+    watched.reload(patience_s=60)
     watched.post([HIT, HIT | {"site": "19.example", "url": "https://19.example/"}])
     assert [live(watched, site)["total"] for site in (SITE, "18.example", "19.example")] == [before + 6, 0, 1]
 
@@ -126,6 +128,15 @@ def test_a_bad_question_is_told_parameter_and_rule(watched: Stack, query: str, p
     assert reply.json["error"]["parameter"] == parameter
     assert b"canary" not in reply.body
     assert watched.analyst_request(f"/api/v1/live?{query}", token=None).status == 401
+
+
+def test_who_may_see_some_properties_watches_those_and_the_others_do_not_exist(watched: Stack) -> None:
+    token = Tokens(watched.data, None, SystemClock()).create("display", [PRODUCT], None)
+    with Watcher(watched, f"property={PRODUCT}", token) as watcher:
+        assert watcher.next()["property"] == PRODUCT
+    refused, unknown = (watched.analyst_request(f"/api/v1/live?property={each}", token) for each in (SITE, "nobody"))
+    assert refused.status == 400
+    assert refused.body == unknown.body
 
 
 def test_so_many_may_watch_and_places_of_those_who_left_are_free(watched: Stack) -> None:

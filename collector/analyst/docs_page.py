@@ -6,6 +6,7 @@ escaped, although all of it is ours.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
@@ -16,6 +17,15 @@ import orjson
 METHODS = ("get", "post", "delete")
 PUBLIC = ("Events", "Openness")  # groups of the public port
 LIST_MOST = 12  # values of an enumeration that a table spells out
+
+_WORD = re.compile(r"`([^`]+)`")
+_BOUNDS = {
+    "minimum": "at least {:,}",
+    "maximum": "at most {:,}",
+    "default": "by default {:,}",
+    "maxLength": "at most {:,} characters",
+    "maxItems": "at most {:,}",
+}
 
 Described = dict[str, Any]
 
@@ -32,7 +42,7 @@ def docs_page(description: Described) -> str:
         "<title>The collector's HTTP interface</title>\n"
         '<link rel="stylesheet" href="/docs.css">\n</head>\n<body>\n'
         f'<header><nav aria-label="Parts of this page"><ul>{links}</ul></nav></header>\n'
-        f'<main>\n<h1>The HTTP interface</h1>\n<p class="lead">{escape(info["description"])}</p>\n'
+        f'<main>\n<h1>The HTTP interface</h1>\n<p class="lead">{_text(info["description"])}</p>\n'
         f"{_access(description)}\n{main}\n{_schemas(description)}\n</main>\n"
         '<footer>For programs: <a href="/api/v1/openapi.json">this description as OpenAPI 3.1</a>.</footer>\n'
         "</body>\n</html>\n"
@@ -40,9 +50,9 @@ def docs_page(description: Described) -> str:
 
 
 def _access(description: Described) -> str:
-    ports = [(code(each["url"]), escape(each["description"])) for each in description["servers"]]
+    ports = [(code(each["url"]), _text(each["description"])) for each in description["servers"]]
     ways = description["components"]["securitySchemes"]
-    admitted = [(f"A {name}", escape(way["description"])) for name, way in ways.items()]
+    admitted = [(f"A {name}", _text(way["description"])) for name, way in ways.items()]
     return (
         _table("Where it listens if nothing else is configured", ("Address", "Is"), ports)
         + "<p>The public port takes no credentials. The analyst port wants one of these, but where anyone is said:</p>"
@@ -61,20 +71,18 @@ def _operations(description: Described, group: str) -> Iterator[tuple[str, str, 
 
 def _group(tag: Described, operations: Iterable[tuple[str, str, Described]], description: Described) -> str:
     told = "\n".join(_operation(method, path, each, description) for method, path, each in operations)
-    return (
-        f'<section id="{tag["name"]}">\n<h2>{tag["name"]}</h2>\n<p>{escape(tag["description"])}</p>\n{told}</section>'
-    )
+    return f'<section id="{tag["name"]}">\n<h2>{tag["name"]}</h2>\n<p>{_text(tag["description"])}</p>\n{told}</section>'
 
 
 def _operation(method: str, path: str, operation: Described, description: Described) -> str:
     parameters = [_resolved(each, description) for each in operation["parameters"]]
     name = operation["operationId"]
     parts = [
-        f'<article id="{name}">\n<h3><a href="#{name}">{escape(operation["summary"])}</a></h3>',
+        f'<article id="{name}">\n<h3><a href="#{name}">{_text(operation["summary"])}</a></h3>',
         f'<p class="line"><strong>{method.upper()}</strong> {code(path)} <span>{_whom(operation)}</span></p>',
     ]
     if "description" in operation:
-        parts.append(f"<p>{escape(operation['description'])}</p>")
+        parts.append(f"<p>{_text(operation['description'])}</p>")
     parts.append(f"<pre>{escape(_curl(method, path, parameters, operation))}</pre>")
     if parameters:
         parts.append(_table("Parameters", ("Name", "Is", "May be"), map(_parameter, parameters)))
@@ -112,7 +120,7 @@ def _curl(method: str, path: str, parameters: Sequence[Described], operation: De
 
 def _parameter(parameter: Described) -> tuple[str, str, str]:
     name = code(parameter["name"]) + (" (required)" if parameter.get("required") else "")
-    return name, escape(parameter["description"]), _form(parameter["schema"])
+    return name, _text(parameter["description"]), _form(parameter["schema"])
 
 
 def _answer(answer: Described, description: Described) -> tuple[str, str]:
@@ -121,7 +129,7 @@ def _answer(answer: Described, description: Described) -> tuple[str, str]:
         f"{escape(media)}{', ' + _form(content['schema']) if 'schema' in content else ''}"
         for media, content in answer.get("content", {}).items()
     ]
-    return escape(answer["description"]), " or ".join(held) or "nothing"
+    return _text(answer["description"]), " or ".join(held) or "nothing"
 
 
 def _schemas(description: Described) -> str:
@@ -132,10 +140,10 @@ def _schemas(description: Described) -> str:
 def _schema(name: str, schema: Described) -> str:
     required = schema.get("required", ())
     fields = [
-        (code(field) + (" (required)" if field in required else ""), escape(each.get("description", "")), _form(each))
+        (code(field) + (" (required)" if field in required else ""), _text(each.get("description", "")), _form(each))
         for field, each in schema.get("properties", {}).items()
     ]
-    about = f"<p>{escape(schema['description'])}</p>" if "description" in schema else ""
+    about = f"<p>{_text(schema['description'])}</p>" if "description" in schema else ""
     held = _table(f"Fields of {name}", ("Field", "Is", "May be"), fields) if fields else f"<p>{_form(schema)}</p>"
     return f'<article id="schema-{name}">\n<h3><a href="#schema-{name}">{name}</a></h3>\n{about}{held}</article>'
 
@@ -157,21 +165,12 @@ def _form(schema: Described) -> str:
     told = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
     if "items" in schema:
         told += f" of {_form(schema['items'])}"
-    bounds = [f"{words} {schema[key]:,}" for key, words in _BOUNDS.items() if key in schema]
+    bounds = [words.format(schema[key]) for key, words in _BOUNDS.items() if key in schema]
     if "pattern" in schema:
         bounds.append(f"like {code(schema['pattern'])}")
     if "format" in schema:
         bounds.append(escape(schema["format"]))
     return ", ".join([told, *bounds])
-
-
-_BOUNDS = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "default": "by default",
-    "maxLength": "characters up to",
-    "maxItems": "at most",
-}
 
 
 def _resolved(part: Described, description: Described) -> Described:
@@ -182,6 +181,11 @@ def _resolved(part: Described, description: Described) -> Described:
     for step in part["$ref"].removeprefix("#/").split("/"):
         found = found[step]
     return found
+
+
+def _text(text: str) -> str:
+    """A sentence; words of the interface stand between backquotes."""
+    return _WORD.sub(r"<code>\1</code>", escape(text))
 
 
 def code(value: object) -> str:
