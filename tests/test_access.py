@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from collector.analyst.roles import Role
 from tests.front_desk import ANALYST_TOKEN, PASSWORD, SESSION, Desk, add_people, front_desk
 from tests.memory_reading import OTHER_SITE, PLAYER, SITE
 
@@ -47,6 +48,13 @@ ASKERS = {
 OF_SESSIONS = {"viewer": "vera", "analyst": "anna", "admin": "ada", "operator by link": "operator"}
 
 
+class Credential(TypedDict, total=False):
+    """What somebody sends to say who it is."""
+
+    token: str
+    cookie: str
+
+
 @pytest_asyncio.fixture(scope="module")
 async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     """One for all tests, with people in it."""
@@ -56,10 +64,10 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def credentials(desk: Desk) -> dict[str, dict[str, str]]:
+async def credentials(desk: Desk) -> dict[str, Credential]:
     """What each of ASKERS sends."""
     tokens, users = desk.askers.tokens, desk.askers.users
-    users.add("gone", "admin", [], PASSWORD)
+    users.add("gone", Role.ADMIN, [], PASSWORD)
     gone = await desk.cookie_of({"name": "gone", "password": PASSWORD})
     users.remove("gone")
     revoked = tokens.create("revoked")
@@ -90,16 +98,16 @@ def test_every_route_of_the_port_is_in_the_matrix(desk: Desk) -> None:
     assert routes_of(desk.app) == MATRIX.keys()
 
 
-def test_everybody_is_in_the_matrix(credentials: dict[str, dict[str, str]]) -> None:
+def test_everybody_is_in_the_matrix(credentials: dict[str, Credential]) -> None:
     assert credentials.keys() == ASKERS.keys()
 
 
 @pytest.mark.parametrize("asker", ASKERS)
 @pytest.mark.parametrize(("method", "path"), [pytest.param(*key, id=" ".join(key)) for key in MATRIX])
 async def test_who_may_is_let_through_and_who_may_not_is_not(
-    desk: Desk, credentials: dict[str, dict[str, str]], method: str, path: str, asker: str
+    desk: Desk, credentials: dict[str, Credential], method: str, path: str, asker: str
 ) -> None:
-    sent = dict(credentials[asker])
+    sent = credentials[asker]
     if (method, path) == ("DELETE", SESSION) and asker in OF_SESSIONS:  # one of its own to end
         sent = {"cookie": str(desk.askers.sessions.create(OF_SESSIONS[asker]))}
     concrete = path.replace("{report}", "pages").replace("{node}", "0" * 16).replace("{name}", "nothing")
@@ -129,7 +137,7 @@ async def test_who_may_is_let_through_and_who_may_not_is_not(
     ],
 )
 async def test_nothing_is_changed_with_a_cookie_but_by_a_page_of_the_dashboard(
-    desk: Desk, credentials: dict[str, dict[str, str]], asker: str, headers: dict[str, str]
+    desk: Desk, credentials: dict[str, Credential], asker: str, headers: dict[str, str]
 ) -> None:
     sent = {name: text.replace("OWN", f"http://{desk.address}") for name, text in headers.items()}
     for method, path in [key for key in MATRIX if key[0] != "GET" and MATRIX[key] != "anyone"]:
@@ -143,13 +151,13 @@ async def test_nothing_is_changed_with_a_cookie_but_by_a_page_of_the_dashboard(
 
 
 async def test_the_origin_of_the_dashboard_is_as_good_as_sec_fetch_site(
-    desk: Desk, credentials: dict[str, dict[str, str]]
+    desk: Desk, credentials: dict[str, Credential]
 ) -> None:
     headers = {"Origin": f"http://{desk.address}"}
     assert (await desk.call("POST", "/api/v1/seal", headers=headers, **credentials["admin"])).status == 200
 
 
-async def test_a_bad_token_is_not_made_good_by_a_cookie(desk: Desk, credentials: dict[str, dict[str, str]]) -> None:
+async def test_a_bad_token_is_not_made_good_by_a_cookie(desk: Desk, credentials: dict[str, Credential]) -> None:
     reply = await desk.call("GET", SESSION, token="x" * 43, **credentials["admin"])
     assert reply.status == 401
 
@@ -159,8 +167,8 @@ async def test_a_bad_token_is_not_made_good_by_a_cookie(desk: Desk, credentials:
 UNKNOWN = "nobody.example"
 
 
-async def _told(desk: Desk, path: str, **sent: str) -> tuple[int, bytes, dict[str, str]]:
-    reply = await desk.call("GET", path, **sent)  # type: ignore[arg-type]
+async def _told(desk: Desk, path: str, **sent: Unpack[Credential]) -> tuple[int, bytes, dict[str, str]]:
+    reply = await desk.call("GET", path, **sent)
     headers = {name: text for name, text in reply.headers.items() if name not in ("Date", "Content-Length")}
     return reply.status, await reply.read(), headers
 
@@ -184,7 +192,7 @@ async def _told(desk: Desk, path: str, **sent: str) -> tuple[int, bytes, dict[st
     ],
 )
 async def test_a_property_that_may_not_be_seen_is_answered_like_one_that_does_not_exist(
-    desk: Desk, credentials: dict[str, dict[str, str]], asker: str, hidden: str, rest: str
+    desk: Desk, credentials: dict[str, Credential], asker: str, hidden: str, rest: str
 ) -> None:
     sent = credentials[asker]
     for report in ("pages", "traffic", "nothing"):
@@ -195,7 +203,7 @@ async def test_a_property_that_may_not_be_seen_is_answered_like_one_that_does_no
 
 
 async def test_everybody_sees_the_properties_that_are_theirs_and_what_happened_to_them(
-    desk: Desk, credentials: dict[str, dict[str, str]]
+    desk: Desk, credentials: dict[str, Credential]
 ) -> None:
     site = {"id": SITE, "sort": "site", "annotations": [{"day": "2026-11-02", "text": "new front page"}]}
     others = [
@@ -211,7 +219,7 @@ async def test_everybody_sees_the_properties_that_are_theirs_and_what_happened_t
             assert seen.status == (400 if "viewer" in asker else 200)
 
 
-async def test_a_session_says_whose_it_is(desk: Desk, credentials: dict[str, dict[str, str]]) -> None:
+async def test_a_session_says_whose_it_is(desk: Desk, credentials: dict[str, Credential]) -> None:
     async def told(asker: str) -> Any:
         return orjson.loads(await (await desk.call("GET", SESSION, **credentials[asker])).read())
 

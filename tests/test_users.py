@@ -182,5 +182,5 @@ def test_what_is_not_there_is_told_in_a_sentence(tmp_path: Path, words: tuple[st
 
 
 def test_the_same_letters_are_the_same_password_however_they_are_composed(running: Stack) -> None:
-    add(running.data, "rene", "--role", "analyst", password="cafe\u0301 au lait, bien su\u0302r")
-    assert sign_in(running, name="rene", password="caf\u00e9 au lait, bien s\u00fbr").status == 204
+    add(running.data, "rene", "--role", "analyst", password="Zu\u0308rich, Ko\u0308ln")
+    assert sign_in(running, name="rene", password="Z\u00fcrich, K\u00f6ln").status == 204

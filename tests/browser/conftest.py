@@ -24,7 +24,7 @@ from tests.stack import ROOT, Stack
 SITE, PRODUCT, NEW_SITE, NEW_PRODUCT = "www.example.org", "player", "new.example.org", "new-player"
 PASSWORD = "correct horse battery"
 PEOPLE = {"vera": ["viewer", "--property", SITE], "anna": ["analyst"], "ada": ["admin"]}
-DAYS, VISITORS, SEED = 35, 150, 5
+DAYS, VISITORS, SEED = 21, 120, 5
 # What has no past is declared after the past was made.
 NEW = f"""
 [[site]]

@@ -16,10 +16,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 
 TALL = {"width": 1280, "height": 6000}  # everything is on the screen, so nothing waits to be scrolled to
 WIDTHS = (1280, 768, 360)
-PATIENCE_MS = 10_000
-SETTLED = """() => document.querySelector('main')
-  && !document.querySelector('[aria-busy="true"], .waiting')
-  && ![...document.querySelectorAll('.panel-space, .chart-space')].some(({ textContent }) => !textContent)"""
+PATIENCE_MS = 20_000
+# Asked for and not there yet: a page waits in CSS, for its policy lets no script wait for it.
+WAITING = '[aria-busy="true"], .waiting, .panel-space:empty, .chart-space:empty'
 ROWS = """table => [...table.tBodies].flatMap(({ rows }) => [...rows]).map(({ cells }) => [...cells].map(cell => {
   const shown = cell.cloneNode(true);
   shown.querySelectorAll('.term-tells').forEach(tells => tells.remove());
@@ -31,6 +30,8 @@ NAMES = """([type, codes]) => {
   const names = new Intl.DisplayNames('en-GB', { type, fallback: 'code' });
   return codes.map(code => /^[A-Za-z-]{2,}$/.test(code) ? names.of(code) : code);
 }"""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 Row = list[str]
 
@@ -69,7 +70,8 @@ class Screen:
 
     def settle(self) -> Screen:
         """Wait until nothing is being asked any more."""
-        self.page.wait_for_function(SETTLED)
+        expect(self.page.locator("main")).to_be_visible()
+        expect(self.page.locator(WAITING)).to_have_count(0)
         return self
 
     def expects(self, *statuses: int) -> None:
@@ -78,6 +80,15 @@ class Screen:
 
     def close(self) -> None:
         self.context.close()
+
+    def choose(self, what: str, option: str) -> Screen:
+        """Pick from one of the lists of the range."""
+        self.choice(what).select_option(label=option)
+        return self.settle()
+
+    def choice(self, what: str) -> Locator:
+        """One of the lists above the numbers, by its name."""
+        return self.page.get_by_role("combobox", name=what, exact=True)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
