@@ -158,7 +158,7 @@ async def test_the_origin_of_the_dashboard_is_as_good_as_sec_fetch_site(
 
 
 async def test_a_bad_token_is_not_made_good_by_a_cookie(desk: Desk, credentials: dict[str, Credential]) -> None:
-    reply = await desk.call("GET", SESSION, token="x" * 43, **credentials["admin"])
+    reply = await desk.call("GET", SESSION, token="x" * 43, cookie=credentials["admin"]["cookie"])
     assert reply.status == 401
 
 
