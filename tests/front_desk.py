@@ -15,13 +15,15 @@ import orjson
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 
 from collector.analyst.api import build_app
-from collector.analyst.askers import Askers, Network
+from collector.analyst.askers import Askers
+from collector.analyst.live import Live
 from collector.analyst.roles import Role
 from collector.analyst.sign_in import SignIn
 from collector.analyst.tokens import operator_token
 from collector.assembly import reader_of, routes_for_admins, routes_for_readers
 from collector.catalogue.declarations import read_declarations
 from collector.catalogue.registry import Annotation
+from collector.count.minutes import LastMinutes, make_minutes
 from collector.errors import Code
 from collector.ledger import ledger_of
 from collector.metrics import Metrics
@@ -123,7 +125,7 @@ class Desk:
 
 @asynccontextmanager
 async def front_desk(
-    data: Path, clock: SteppedClock | None = None, proxies: Sequence[Network] = (PROXY,)
+    data: Path, clock: SteppedClock | None = None, proxies: Sequence[ipaddress.IPv4Network] = (PROXY,)
 ) -> AsyncIterator[Desk]:
     """The port, open for the block; another one on the same data is the same after a restart."""
     clock = clock or SteppedClock(NOON)
@@ -138,8 +140,11 @@ async def front_desk(
         def run(ask: Callable[[], Result]) -> Awaitable[Result]:
             return asyncio.get_running_loop().run_in_executor(thread, ask)
 
+        over = asyncio.Event()
+        over.set()  # a live view ends at once, so that its answer can be read
+        live = Live(LastMinutes(make_minutes(ANNOTATED.properties)), ANNOTATED.knows, clock, over)
         routes = [
-            *routes_for_readers(settings, LEDGER),
+            *routes_for_readers(settings, DECLARATIONS, LEDGER, live),
             *SignIn(askers, clock, run).routes(),
             *routes_for_admins(NothingKept(data), NothingDue(), run),
         ]
