@@ -158,7 +158,7 @@ def test_what_is_sent_to_a_running_collector_is_counted_exactly(
     truth = orjson.loads(file.read_bytes())
     assert f"Sent {truth['events']:,} events" in said.stdout
     stack.wait_loaded(truth["events"])
-    assert stack.counted("events_accepted") == truth["events"] > 100
+    assert stack.counted("events_accepted") == truth["events"] > 0
     check_all(stack, truth)
 
 

@@ -185,12 +185,12 @@ class Fleet:
             shown = dice.randrange(1, 7)
             told: dict[str, Any] = {"kind": "recommendation", "product": product, "slot": self._slots.draw(dice)}
             told |= {"item": self._items.draw(dice), "shown": shown}
-            told["clicked"] = sum(dice.random() < 0.03 for _ in range(shown))  # noqa: PLR2004
-            told["dismissed"] = int(dice.random() < 0.1)  # noqa: PLR2004
+            told["clicked"] = sum(dice.random() < 0.03 for _ in range(shown))  # noqa: PLR2004 - a share, told by its line
+            told["dismissed"] = int(dice.random() < 0.1)  # noqa: PLR2004 - a share, told by its line
             yield Happening(told)
             if told["clicked"] and self._links:
                 yield Happening({"kind": "link_click", "product": product, "link": self._links.draw(dice)})
-        if self._features and dice.random() < 0.7:  # noqa: PLR2004
+        if self._features and dice.random() < 0.7:  # noqa: PLR2004 - a share, told by its line
             used = int(dice.paretovariate(1.3))
             feature = self._features.draw(dice)
             yield Happening({"kind": "feature_use", "product": product, "feature": feature, "count": min(used, 200)})

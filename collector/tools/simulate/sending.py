@@ -49,9 +49,10 @@ def send(to: str, requests: Iterator[Request], *, rate: float | None, for_s: flo
     """
     truth = Truth()
     client = _Client(to)
-    began = time.monotonic()
+    began: float | None = None  # with the first request: making up a day takes a while
     try:
         for request in requests:
+            began = time.monotonic() if began is None else began
             if for_s is not None and time.monotonic() - began >= for_s:
                 break
             if rate is not None and (ahead_s := truth.events / rate - (time.monotonic() - began)) > 0:

@@ -24,6 +24,7 @@ PAGES_A_VISIT = Weighted(((1, 46), (2, 24), (3, 14), (4, 9), (7, 7)))
 HOURS = Weighted(enumerate((4, 3, 2, 2, 2, 3, 4, 6, 8, 9, 10, 10, 10, 10, 10, 10, 10, 12, 14, 15, 15, 14, 10, 7)))
 LEFT, SCROLLED = 0.96, 0.9  # of page views that say they are left, of those that say how far
 CAMPAIGN, GOAL, LINK, DOWNLOAD = 0.08, 0.05, 0.04, 0.07  # of visits
+MAIN_ORIGIN = 0.8  # of downloads
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class Visitors:
             told = {"kind": "download", "product": offer.product, "version": version}
             told["file"] = dice.choice(offer.files[version])
             if offer.origins:
-                told["origin"] = offer.origins[0] if dice.random() < 0.8 else dice.choice(offer.origins)  # noqa: PLR2004
+                told["origin"] = offer.origins[0] if dice.random() < MAIN_ORIGIN else dice.choice(offer.origins)
             offer.downloaders.append(person)
             yield Happening(told)
 

@@ -105,7 +105,6 @@ AGENTS = (
     (("macos", "desktop", "chrome"), 5, f"{_MAC}) {_KIT} Safari/537.36"),
     (("linux", "desktop", "firefox"), 5, f"{_LINUX}; rv:145.0) Gecko/20100101 Firefox/145.0"),
     (("linux", "desktop", "chrome"), 3, f"{_LINUX}) {_KIT} Safari/537.36"),
-    (("chromeos", "desktop", "chrome"), 1, f"{_MOZILLA} (X11; CrOS x86_64 14541.0.0) {_KIT} Safari/537.36"),
 )
 
 # what a visit's referrer says (None: a direct visit), its source, weight: few sources send most visits
