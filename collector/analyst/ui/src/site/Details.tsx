@@ -89,6 +89,7 @@ function Search({ label, onSearch }: { label: string; onSearch: (text: string) =
         <input
           class="field"
           type="search"
+          autofocus
           placeholder={`${label} begins with…`}
           value={text}
           onInput={(event) => {

@@ -17,7 +17,7 @@ export function FirstRun({ property, again }: Props) {
         The page’s host must be one of the site’s <code>hosts</code> in the configuration. <code>-A</code>, because
         curl’s own name is a bot’s, and bots are not counted.
       </p>
-      <p>It is counted within seconds.</p>
+      <p>It is counted within some ten seconds.</p>
       <button type="button" class="button button-main" onClick={again}>Look again</button>
       <p class="muted">
         To stay: have your pages send this from every view. Names of pages, countries and the like appear once ten

@@ -1,6 +1,6 @@
 // The tiles and, below them, the one that is chosen over time.
 
-import type { Answer, Interval } from '../api';
+import type { Answer, Filter, Interval } from '../api';
 import { bucketOf, bucketsOf, today } from '../days';
 import { changeOf, range } from '../format';
 import { useDash } from '../state';
@@ -18,8 +18,6 @@ export function Overview({ overall }: { overall: Overall }) {
   const { asked, interval, filters, answer, now, before } = overall;
   const metrics = filters.some(({ dimension }) => dimension === 'path') ? METRICS_OF_PAGE : METRICS;
   const metric = metrics.find(({ name }) => name === view.metric) ?? metrics[0]!;
-  // A day that is not over says nothing against a whole one.
-  const growing = answer !== null && answer.from === answer.to && answer.to >= today();
   const failed = asked.find(({ error }) => error);
   return (
     <section class="card card-wide overview" aria-label="Overview" aria-busy={asked.some(({ loading }) => loading)}>
@@ -32,11 +30,11 @@ export function Overview({ overall }: { overall: Overall }) {
             key={one.name}
             label={one.label}
             value={one.text(one.of(now.total))}
-            change={before && !growing ? changeBetween(one, now, before) : null}
+            change={before && answer && !isGrowing(answer) ? changeBetween(one, now, before) : null}
             points={one.points ?? false}
             {...(before ? { earlier: `${one.text(one.of(before.total))} before` } : {})}
             better={one.better}
-            hint={hintOf(one, now, answer, filters.map(({ dimension }) => dimension)) || (growing ? 'so far' : '')}
+            hint={answer && !asked.some(({ loading }) => loading) ? hintOf(one, now, answer, filters) : ''}
             selected={one === metric}
             onSelect={() => change({ metric: one === metrics[0] ? '' : one.name })}
           />
@@ -58,20 +56,28 @@ export function Overview({ overall }: { overall: Overall }) {
   );
 }
 
+/** A day that is not over says nothing against a whole one. */
+function isGrowing(answer: Answer): boolean {
+  return answer.from === answer.to && answer.to >= today();
+}
+
 function changeBetween(metric: Metric, now: Figures, before: Figures): number | null {
   const [value, was] = [metric.of(now.total), metric.of(before.total)];
   if (metric.points) return value === null || was === null ? null : value - was;
   return changeOf(value, was);
 }
 
-function hintOf(metric: Metric, now: Figures, answer: Answer | null, filtered: string[]): string {
-  if (!answer) return '';
+/** What a tile's number is, or why there is none. */
+function hintOf(metric: Metric, now: Figures, answer: Answer, filters: Filter[]): string {
+  const filtered = [...new Set(filters.map(({ dimension }) => dimension))];
   if (metric.of(now.total) === null) {
-    if (filtered.length > 0) return `not counted by ${[...new Set(filtered)].map(dimensionName).join(' and ').toLowerCase()}`;
+    if (metric.name === 'visitors' && filtered.length > 0) return 'of several rows: they overlap';
+    if (filtered.length > 0) return `not counted by ${filtered.map(dimensionName).join(' and ').toLowerCase()}`;
     return metric.byDay ? 'needs the beacon’s page_leave' : '';
   }
   if (metric.name === 'visitors' && answer.from !== answer.to) return 'visitor-days';
-  return metric.name === 'visits' && filtered.includes('path') ? 'that began here' : '';
+  if (metric.name === 'visits' && filtered.includes('path')) return 'that began here';
+  return isGrowing(answer) ? 'so far' : '';
 }
 
 interface ChartProps {
