@@ -73,6 +73,18 @@ const OS: Record<string, string> = {
   other: 'Another system',
 };
 const DEVICE: Record<string, string> = { desktop: 'Desktop', mobile: 'Phone', tablet: 'Tablet', other: 'Another device' };
+const OTHERS: Record<string, Record<string, string>> = {
+  reason: {
+    missing_feature: 'A feature is missing', too_slow: 'Too slow', crashes: 'Crashes', hard_to_use: 'Hard to use',
+    switched: 'Switched to another', temporary: 'Only needed for a while', other: 'Another reason',
+  },
+  outcome: { ok: 'Installed', failed: 'Failed', cancelled: 'Cancelled' },
+  age: { 0: 'Less than a week', 1: '1 week', 13: '13 to 25 weeks', 26: '26 to 51 weeks', 52: 'A year or more' },
+  first: {
+    d: 'Seen this week and month', dw: 'First this week', dm: 'First this month', dwm: 'First this week and month',
+    dwme: 'First ever',
+  },
+};
 
 /** A value of a dimension as people call it. */
 export function valueName(dimension: string, value: string): string {
@@ -82,6 +94,9 @@ export function valueName(dimension: string, value: string): string {
   if (dimension === 'language') return nameIn(languages, value);
   if (dimension === 'os') return OS[value] ?? value;
   if (dimension === 'device') return DEVICE[value] ?? value;
+  const known = OTHERS[dimension]?.[value];
+  if (known) return known;
+  if (dimension === 'age') return `${value} weeks`;
   return dimension === 'browser' ? value.charAt(0).toUpperCase() + value.slice(1) : value;
 }
 

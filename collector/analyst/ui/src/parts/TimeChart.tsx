@@ -174,7 +174,7 @@ function options(props: Props, root: HTMLElement, setAt: (at: { place: number; l
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: {
       x: { time: false, range: () => (buckets.length > 1 ? [0, buckets.length - 1] : [-1, 1]) },
-      y: { range: (_, __, most) => [0, top ?? (most > 0 ? most * 1.08 : 1)] },
+      y: { range: (_, least, most) => [least < 0 ? least * 1.08 : 0, top ?? (most > 0 ? most * 1.08 : 1)] },
     },
     axes: [
       {

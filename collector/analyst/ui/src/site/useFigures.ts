@@ -14,7 +14,7 @@ const LENGTHS: Record<string, number> = { today: 1, yesterday: 1, '7d': 7, '28d'
 const A_YEAR = 366;
 
 /** What the range is cut into: as chosen, as fits, and never finer than what the filters leave to ask is counted. */
-function useInterval(): Interval {
+export function useInterval(): Interval {
   const { view } = useDash();
   const days = view.period === 'custom' ? lengthOf(view.from, view.to) : (LENGTHS[view.period] ?? A_YEAR);
   const interval = view.interval || fitting(view.period === 'all' ? 2 * A_YEAR : days);
