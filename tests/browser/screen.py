@@ -7,7 +7,7 @@ collector's own analyst port is kept, and `assert_clean` fails by it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -97,6 +97,11 @@ class Screen:
         tiles = self.page.get_by_role("region", name=within, exact=True).locator(".tile")
         return {each["label"]: Tile(**each) for each in tiles.evaluate_all(TILES)}
 
+    def pick_tile(self, name: str, within: str = "Overview") -> None:
+        """Have a figure in the chart."""
+        self.page.get_by_role("region", name=within, exact=True).locator(".tile", has_text=name).first.click()
+        self.settle()
+
     def panel(self, title: str) -> Locator:
         """A section by its heading."""
         return self.page.get_by_role("region", name=title, exact=True).first
@@ -117,7 +122,7 @@ class Screen:
         assert not self._wrong, "\n".join(self._wrong)
 
     def assert_accessible(self) -> None:
-        """axe finds nothing, and nothing is wider than the screen."""
+        """Nothing found by axe, and nothing is wider than the screen."""
         found = Axe().run(self.page).response["violations"]
         where = f"{self.page.url} at {self.page.viewport_size}"
         assert not found, f"{where}\n" + "\n".join(map(_violation, found))
@@ -135,6 +140,9 @@ class Screen:
         if refused and int(refused[1]) in self._expected:
             return
         self._wrong.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+
+Look = Callable[..., Screen]
 
 
 def number(text: str) -> float:

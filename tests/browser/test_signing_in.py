@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import orjson
 from playwright.sync_api import expect
 
-from tests.browser.conftest import NEW_PRODUCT, NEW_SITE, PASSWORD, PRODUCT, SITE, Lived
-from tests.browser.screen import Screen
-
-Look = Callable[..., Screen]
+from tests.browser.lived import NEW_PRODUCT, NEW_SITE, PASSWORD, PRODUCT, SITE, Lived
+from tests.browser.screen import Look, Screen
 
 
 def sign_in(screen: Screen, name: str, password: str) -> None:

@@ -59,11 +59,7 @@ class Truth:
         """Events of each day."""
         days = self._told[property]["days"].items()
         return Counter(
-            {
-                day: sum(row[-2] for row in told["reports"].get(report, []))
-                for day, told in days
-                if first <= day <= last
-            }
+            {day: sum(row[-2] for row in told["reports"].get(report, [])) for day, told in days if first <= day <= last}
         )
 
     def _rows(
