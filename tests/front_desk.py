@@ -15,7 +15,7 @@ import orjson
 from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 
 from collector.analyst.api import build_app
-from collector.analyst.askers import Askers
+from collector.analyst.askers import Askers, Network
 from collector.analyst.live import Live
 from collector.analyst.roles import Role
 from collector.analyst.sign_in import SignIn
@@ -125,7 +125,7 @@ class Desk:
 
 @asynccontextmanager
 async def front_desk(
-    data: Path, clock: SteppedClock | None = None, proxies: Sequence[ipaddress.IPv4Network] = (PROXY,)
+    data: Path, clock: SteppedClock | None = None, proxies: Sequence[Network] = (PROXY,)
 ) -> AsyncIterator[Desk]:
     """The port, open for the block; another one on the same data is the same after a restart."""
     clock = clock or SteppedClock(NOON)

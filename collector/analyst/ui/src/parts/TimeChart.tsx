@@ -70,23 +70,25 @@ export function TimeChart(props: Props) {
       {at && <Tip at={at} {...props} />}
       {series.length > 1 && <Legend series={series} />}
       {marks.length > 0 && <Marks marks={marks} interval={interval} />}
-      <table class="hidden">
-        <caption>{name}</caption>
-        <thead>
-          <tr>
-            <th scope="col">Time (UTC)</th>
-            {series.map(({ label }) => <th key={label} scope="col">{label}</th>)}
-          </tr>
-        </thead>
-        <tbody>
-          {buckets.map((bucket, place) => (
-            <tr key={bucket}>
-              <th scope="row">{bucketName(bucket, interval)}</th>
-              {series.map(({ label, values }) => <td key={label}>{format(values[place] ?? null)}</td>)}
+      <div class="hidden">
+        <table>
+          <caption>{name}</caption>
+          <thead>
+            <tr>
+              <th scope="col">Time (UTC)</th>
+              {series.map(({ label }) => <th key={label} scope="col">{label}</th>)}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {buckets.map((bucket, place) => (
+              <tr key={bucket}>
+                <th scope="row">{bucketName(bucket, interval)}</th>
+                {series.map(({ label, values }) => <td key={label}>{format(values[place] ?? null)}</td>)}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </div>
   );
 }
@@ -144,7 +146,7 @@ function Tip({ at, buckets, interval, series, format = number, marks = [] }: Pro
 
 /** For every series: what is over, what is not (dashed, from the last that is over), and what was before. */
 function data({ buckets, interval, series, stacked }: Props): uPlot.AlignedData {
-  const open = openFrom(buckets, interval);
+  const open = stacked ? buckets.length : openFrom(buckets, interval); // an area has no dashes
   const heights = stacked ? piled(series) : series.map(({ values }) => values);
   const columns = heights.flatMap((values, place) => [
     series[place]!.earlier ?? buckets.map(() => null),

@@ -12,6 +12,7 @@ import { missing, scope, useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';
 import { dimensionName } from '../words';
+import { isGrowing } from './active';
 import { ALL_ROWS, marksOf, overTime, useDays } from './series';
 
 const NOTES = [
@@ -84,7 +85,7 @@ interface CountTileProps {
 function CountTile({ label, of, lacks, share = false, better = 'up', hint = '' }: CountTileProps) {
   const { view } = useDash();
   const value = of(({ answer }) => answer?.totals['events'] ?? null);
-  const was = view.compare === '' ? null : of(({ answer }) => (answer && before(answer))?.totals['events'] ?? null);
+  const was = view.compare === '' ? null : of(({ answer }) => (answer && !isGrowing(answer) && before(answer) || undefined)?.totals['events'] ?? null);
   const text = share ? percent : number;
   const change = share ? minus(value, was) : changeOf(value, was);
   const words = [...new Set(lacks)].map(dimensionName).join(' and ').toLowerCase();

@@ -12,7 +12,7 @@ import { scope, useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';
 import { dimensionName } from '../words';
-import { activeReport, counted, endOf, lastMonth, lastWeek, meanOf, monthBefore, monthPlus, stickiness, weekBefore } from './active';
+import { activeReport, counted, endOf, isGrowing, lastMonth, lastWeek, meanOf, monthBefore, monthPlus, stickiness, weekBefore } from './active';
 import type { Counts } from './active';
 import { ALL_ROWS, marksOf, upToNow, useDays } from './series';
 
@@ -119,7 +119,7 @@ function Chart({ metric }: { metric: Metric }) {
 
 function footOf({ name, buckets, interval }: Metric, answer: Answer): string {
   if (name === 'wau' || name === 'mau' || name === 'stickiness') {
-    return `${buckets.length} ${interval}s, up to ${bucketName(buckets.at(-1)!, interval)}`;
+    return `${buckets.length} ${interval}s, the last: ${bucketName(buckets.at(-1)!, interval)}`;
   }
   const earlier = answer.earlier ? `, compared with ${range(answer.earlier.from, answer.earlier.to)}` : '';
   return `${range(answer.from, answer.to)} UTC${earlier}`;
@@ -186,7 +186,7 @@ function fresh(answer: Answer, interval: Interval): Metric {
   };
   const [buckets, values] = sums(answer, now);
   return {
-    name: 'new', label: 'New installations', value: total(now), was: earlier ? total(was) : null, hint: 'first check ever',
+    name: 'new', label: 'New installations', value: total(now), was: earlier && !isGrowing(answer) ? total(was) : null, hint: 'first check ever',
     interval, buckets, values, ...(earlier ? { earlier: sums(earlier, was)[1] } : {}),
   };
 }

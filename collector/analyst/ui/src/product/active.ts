@@ -55,6 +55,9 @@ export const monthPlus = (month: string, months: number): string => {
 export const lastDayOf = (month: string): string => plusDays(monthPlus(month, 1), -1);
 export const lengthOfMonth = (month: string): number => Number(lastDayOf(month).slice(8));
 
+/** Whether a range is of one day that is not over: it says nothing against a whole one. */
+export const isGrowing = ({ from, to }: { from: string; to: string }): boolean => from === to && to >= today();
+
 /** The last week that is over by the end of this day, and by now. */
 export function lastWeek(day: string): string {
   const end = day < today() ? day : plusDays(today(), -1);

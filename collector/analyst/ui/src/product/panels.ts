@@ -26,7 +26,7 @@ export const ACTIVE_COUNTRIES: Tab = {
 };
 
 export const CHECKS: Panel = {
-  title: 'Update checks by',
+  title: 'Checks by version and channel',
   tabs: [
     { name: 'check-versions', label: 'Version', by: ['version'], ...checks },
     { name: 'check-channels', label: 'Channel', by: ['channel'], ...checks },

@@ -2,12 +2,13 @@
 
 import { missing, useDash } from '../state';
 import { dimensionName, reportName } from '../words';
+import { TABS as PRODUCT_TABS } from '../product/panels';
 import { TABS } from './panels';
 
 export function Explained({ report, dimensions }: { report: string; dimensions: string[] }) {
-  const { view, change, catalogue } = useDash();
+  const { view, change, catalogue, property } = useDash();
   const words = dimensions.map((name) => dimensionName(name).toLowerCase()).join(' and ');
-  const shown = [...new Set(TABS.map((tab) => tab.report))];
+  const shown = [...new Set((property.sort === 'site' ? TABS : PRODUCT_TABS).map((tab) => tab.report))];
   const others = shown.filter((name) => missing(catalogue, name, view.filters).length === 0).map(reportName);
   return (
     <div class="explained">
