@@ -30,7 +30,8 @@ export function Gate() {
   useEffect(() => {
     onSignedOut(() => {
       forget();
-      setState({ at: 'door', said: ENDED });
+      // Whoever signed out just now is not told so by a question that was still under way.
+      setState((before) => (before.at === 'in' ? { at: 'door', said: ENDED } : before));
     });
     const code = codeInAddress();
     if (!code) enter();

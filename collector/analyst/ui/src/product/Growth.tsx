@@ -41,9 +41,20 @@ export function Growth() {
       <div class="tiles growth-tiles">
         <CountTile label="Downloads" of={(at) => at(downloads)} lacks={downloads.lacks} />
         <CountTile label="Installs" of={(at) => at(installs)} lacks={installs.lacks} />
-        <CountTile label="Installs per download" of={(at) => over(at(installs), at(downloads))} share better="neither" lacks={[...downloads.lacks, ...installs.lacks]} />
+        <CountTile
+          label="Installs per download"
+          of={(at) => over(at(installs), at(downloads))}
+          share
+          better="neither"
+          lacks={[...downloads.lacks, ...installs.lacks]}
+        />
         <CountTile label="Uninstalls" of={(at) => at(uninstalls)} better="down" lacks={uninstalls.lacks} />
-        <CountTile label="Net" of={(at) => minus(at(installs), at(uninstalls))} hint="installs less uninstalls" lacks={[...installs.lacks, ...uninstalls.lacks]} />
+        <CountTile
+          label="Net"
+          of={(at) => minus(at(installs), at(uninstalls))}
+          hint="installs less uninstalls"
+          lacks={[...installs.lacks, ...uninstalls.lacks]}
+        />
       </div>
       {series.length > 0 && (
         <TimeChart

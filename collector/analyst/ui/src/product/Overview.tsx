@@ -23,7 +23,8 @@ const NOTES = [
   'No installation is recognised. Each says itself, with its first check of a day, whether that is also its first of the '
   + 'week, of the month, or ever; these are sums of what they say. Weeks begin on Monday, days and months are UTC.',
   'DAU is the mean of the days that are over. WAU and MAU are of the last whole week and month: no other seven or thirty '
-  + 'days can be told, since nobody is recognised. Stickiness is that month’s mean DAU as a share of its MAU.',
+  + 'days can be told, since nobody is recognised. Stickiness is that month’s mean DAU as a share of its MAU. '
+  + 'A day of too few networks tells its total only: it counts in DAU and in nothing else.',
 ];
 
 type Maybe = number | null;

@@ -70,7 +70,14 @@ export function Recommendations() {
         {asked.error && <Trouble error={asked.error} again={asked.again} />}
         {rows && rows.length === 0 && <p class="explained">Nothing was counted here in this period.</p>}
         {rows && rows.length > 0 && (
-          <Table caption="Recommendations and their click-through" columns={columnsOf(by)} rows={rows} keyOf={({ key }) => key} sort={name} onSort={setSort} />
+          <Table
+            caption="Recommendations and their click-through"
+            columns={columnsOf(by)}
+            rows={rows}
+            keyOf={({ key }) => key}
+            sort={name}
+            onSort={setSort}
+          />
         )}
       </Card>
     </div>

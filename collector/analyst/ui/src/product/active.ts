@@ -6,6 +6,7 @@
 //   DAU of a day    all of its first checks              WAU of a week   those with w, Monday to Sunday
 //   MAU of a month  those with m, first to last day      new             dwme
 //   stickiness of a month   the mean DAU of its days / its MAU
+// A day of too few networks tells its total only, as (other): that counts in DAU and in nothing else.
 // A sum of w over seven days from a Thursday would be of no week: WAU and MAU are of whole calendar weeks and months
 // only, here the last that is over at the end of the range.
 
@@ -18,7 +19,7 @@ import type { View } from '../state';
 export type Flag = 'd' | 'w' | 'm' | 'e';
 type Maybe = number | null;
 
-/** How many installations each bucket has with a flag, by the bucket's name. */
+/** How many installations each bucket has with a flag, by the bucket's name; every one has d. */
 export type Counts = Map<string, number>;
 
 const REPORTS = ['active', 'active_by_version', 'active_by_platform', 'active_by_country'];
@@ -28,10 +29,12 @@ export function activeReport(catalogue: Catalogue, filters: Filter[]): string | 
   return REPORTS.find((report) => missing(catalogue, report, filters).length === 0);
 }
 
+const has = (line: Line, flag: Flag): boolean => flag === 'd' || (/^[dwme]+$/.test(String(line['first'])) && String(line['first']).includes(flag));
+
 export function counted(part: Part | undefined, flag: Flag): Counts {
   const counts: Counts = new Map();
   for (const line of part ? lines(part) : []) {
-    if (!String(line['first']).includes(flag)) continue;
+    if (!has(line, flag)) continue;
     const bucket = String(line['bucket']);
     counts.set(bucket, (counts.get(bucket) ?? 0) + events(line));
   }

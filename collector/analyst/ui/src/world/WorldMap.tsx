@@ -23,12 +23,15 @@ interface At {
 }
 
 const NAMED = 5; // countries in the picture's name
+/** Without those that are of no country: (other), (unknown). */
+const namedOf = (values: Record<string, number>) => Object.entries(values).filter(([code]) => !code.startsWith('('));
 const nameOf = ([code, name]: Shape): string => (code ? countryName(code) : name);
 
 export function WorldMap({ values, measure = 'hits', onPick }: Props) {
   const [map, gone] = useWorld();
   const [at, setAt] = useState<At | null>(null);
-  const begins = bounds(Math.max(0, ...Object.values(values)));
+  const most = Math.max(0, ...namedOf(values).map(([, value]) => value));
+  const begins = bounds(most);
   if (gone) return <p class="map-space muted">The map could not be loaded. The list has it all.</p>;
   if (!map) return <div class="map-space" aria-hidden="true" />;
   const ranked = ranking(map, values);
@@ -75,7 +78,7 @@ export function WorldMap({ values, measure = 'hits', onPick }: Props) {
           </div>
         )}
       </div>
-      <Legend begins={begins} measure={measure} most={Math.max(0, ...Object.values(values))} />
+      <Legend begins={begins} measure={measure} most={most} />
     </figure>
   );
 }
@@ -146,7 +149,7 @@ function ranking(map: World, values: Record<string, number>): string[] {
 }
 
 function described(values: Record<string, number>, measure: string): string {
-  const named = Object.entries(values).filter(([code]) => !code.startsWith('(')).sort(([, one], [, other]) => other - one);
+  const named = namedOf(values).sort(([, one], [, other]) => other - one);
   if (named.length === 0) return `Map of the world: no ${measure} of a named country`;
   const first = named.slice(0, NAMED).map(([code, value]) => `${countryName(code)} ${number(value)}`).join(', ');
   return `Map of the world, ${measure} of ${named.length} ${named.length === 1 ? 'country' : 'countries'}: ${first}`;
