@@ -16,8 +16,22 @@ ROWS = 9  # of a panel at most
 OTHER = "Other"
 NAMES = {
     "": {"(other)": OTHER, "(unknown)": "Unknown", "(direct)": "Direct"},
-    "os": {"windows": "Windows", "macos": "macOS", "linux": "Linux", "android": "Android", "ios": "iOS"},
+    "os": {"windows": "Windows", "macos": "macOS", "linux": "Linux", "android": "Android", "ios": "iOS"}
+    | {"chromeos": "ChromeOS"},
     "device": {"desktop": "Desktop", "mobile": "Phone", "tablet": "Tablet"},
+    "reason": {
+        "missing_feature": "A feature is missing",
+        "too_slow": "Too slow",
+        "crashes": "Crashes",
+        "hard_to_use": "Hard to use",
+        "switched": "Switched to another",
+        "temporary": "Only needed for a while",
+        "other": "Another reason",
+    },
+    "outcome": {"ok": "Installed", "failed": "Failed", "cancelled": "Cancelled"},
+    "age": {"0": "Less than a week", "1": "1 week", "13": "13 to 25 weeks", "26": "26 to 51 weeks"}
+    | {"52": "A year or more"}
+    | {str(age): f"{age} weeks" for age in range(2, 13)},
     "browser": {name: name.capitalize() for name in ("chrome", "edge", "firefox", "opera", "safari")},
 }
 REGIONS = {"country": "region", "language": "language"}
@@ -55,7 +69,8 @@ class Face:
         if tab.tab:
             panel.get_by_role("button", name=tab.tab, exact=True).first.click()
             self.screen.settle()
-        return self.screen.rows(panel.get_by_role("table"))
+        table = panel.get_by_role("table")
+        return self.screen.rows(table) if table.count() else []
 
     def true(self, tab: Tab, of: Callable[[Sums], float] = hits) -> dict[str, float]:
         """What was really counted, by the names people see."""
@@ -103,8 +118,8 @@ def assert_says(shown: str, true: float) -> None:
 
 
 def assert_changed(shown: str, now: float, before: float, *, points: bool = False) -> None:
-    """What a tile says of its change: "↑ +12% against earlier", or percentage points of a share."""
-    change = number(shown.split()[1].removesuffix("pp"))
+    """What a tile says of its change: "↑ +12% against earlier", or "↑ +1.2 pts", percentage points."""
+    change = number(shown.split()[1])
     if points:
         assert change == pytest.approx(100 * (now - before), abs=0.051), (shown, now, before)
     else:

@@ -1,6 +1,7 @@
 // What surrounds both faces: the head with property and account, the bar with range and filters, and the face by the
 // property's sort.
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { forget, signOut } from './api';
 import type { Start } from './Gate';
@@ -14,7 +15,9 @@ import type { Change, View } from './state';
 export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () => void }) {
   const [asked, change] = useView();
   const [turn, setTurn] = useState(0);
-  const property = start.properties.find(({ id }) => id === asked.property) ?? start.properties[0];
+  const property = asked.property
+    ? start.properties.find(({ id }) => id === asked.property)
+    : start.properties[0];
   const dash = useMemo(
     () => property && { view: { ...asked, property: property.id }, change, property, catalogue: start.catalogue, turn },
     [asked, property, turn],
@@ -22,7 +25,10 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
   useEffect(() => {
     document.title = property ? `${property.id} · Collector` : 'Collector';
   }, [property]);
-  if (!dash || !property) return <Nothing onLeave={onSignedOut} />;
+  if (!dash || !property) {
+    const leave = <Leave name={start.session.name} onLeave={onSignedOut} />;
+    return start.properties.length === 0 ? <Nothing leave={leave} /> : <NotYours start={start} view={asked} change={change} leave={leave} />;
+  }
   const refresh = () => {
     forget();
     setTurn(turn + 1);
@@ -50,7 +56,13 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
   );
 }
 
-function PropertyPicker({ start, view, change }: { start: Start; view: View; change: Change }) {
+interface PickerProps {
+  start: Start;
+  view: View;
+  change: Change;
+}
+
+function PropertyPicker({ start, view, change }: PickerProps) {
   const sorts = [
     { sort: 'site', label: 'Sites' },
     { sort: 'product', label: 'Products' },
@@ -63,6 +75,7 @@ function PropertyPicker({ start, view, change }: { start: Start; view: View; cha
         value={view.property}
         onChange={(event) => change({ property: event.currentTarget.value, filters: [], metric: '', details: '' })}
       >
+        {!start.properties.some(({ id }) => id === view.property) && <option value={view.property}>Choose…</option>}
         {sorts.map(({ sort, label }) => {
           const of = start.properties.filter((property) => property.sort === sort);
           return of.length > 0 && (
@@ -83,7 +96,7 @@ function Leave({ name, onLeave }: { name: string; onLeave: () => void }) {
   );
 }
 
-function Nothing({ onLeave }: { onLeave: () => void }) {
+function Nothing({ leave }: { leave: ComponentChildren }) {
   return (
     <main class="door">
       <h1>Nothing to see yet</h1>
@@ -91,7 +104,20 @@ function Nothing({ onLeave }: { onLeave: () => void }) {
         You are signed in, but there is no site or product that you may see. Whoever runs the collector can give you one,
         or declare the first: <code>[[site]]</code> and <code>[[product]]</code> in its configuration.
       </p>
-      <Leave name="" onLeave={onLeave} />
+      {leave}
+    </main>
+  );
+}
+
+/** The address names a property that is not there, or not for whoever is signed in: which of both is not told. */
+function NotYours({ start, view, change, leave }: PickerProps & { leave: ComponentChildren }) {
+  return (
+    <main class="door">
+      <h1>You may not see this property</h1>
+      <p>The address names one that is not there, or that is not yours to see. Whoever runs the collector can change that.</p>
+      <p>Yours to see:</p>
+      <PropertyPicker start={start} view={view} change={change} />
+      {leave}
     </main>
   );
 }
