@@ -123,15 +123,24 @@ class Desk:
         return operator_token(self.data)
 
 
-@asynccontextmanager
-async def front_desk(
-    data: Path, clock: SteppedClock | None = None, proxies: Sequence[Network] = (PROXY,)
-) -> AsyncIterator[Desk]:
-    """The port, open for the block; another one on the same data is the same after a restart."""
-    clock = clock or SteppedClock(NOON)
+def a_little() -> MemoryReading:
+    """One cell of a site and one of a product."""
     reading = MemoryReading(DECLARATIONS)
     reading.put("pages", TODAY, "/", events=12)
     reading.put("pages", TODAY, "/hidden", events=13, property_id=PLAYER)
+    return reading
+
+
+@asynccontextmanager
+async def front_desk(
+    data: Path,
+    clock: SteppedClock | None = None,
+    proxies: Sequence[Network] = (PROXY,),
+    reading: MemoryReading | None = None,
+) -> AsyncIterator[Desk]:
+    """The port, open for the block; another one on the same data is the same after a restart."""
+    clock = clock or SteppedClock(NOON)
+    reading = reading or a_little()
     open_days = OpenDays(ShownFile(data / "shown.sqlite", clock), DECLARATIONS.threshold, 0)
     settings = replace(read_settings({"data": str(data)}, {}), registry=ANNOTATED)
     askers = Askers(data, ANALYST_TOKEN, clock, proxies)

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # has no types
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
-from collector.analyst.api import build_app
-from collector.analyst.askers import Askers
 from collector.analyst.pages import WEB, is_built
-from collector.analyst.roles import Role
-from collector.analyst.sign_in import SignIn
-from collector.assembly import routes_for_readers
-from collector.settings import read_settings
-from collector.stats.answer import Answers
-from collector.stats.open_days import OpenDays
-from collector.stats.shown_file import ShownFile
-from tests.front_desk import ANALYST_TOKEN, ANNOTATED, DECLARATIONS, LEDGER, NOON, PASSWORD, TODAY
-from tests.memory_reading import OTHER_SITE, SITE, MemoryReading, SteppedClock
+from tests.front_desk import DECLARATIONS, NOON, PASSWORD, TODAY, add_people, front_desk
+from tests.memory_reading import OTHER_SITE, SITE, MemoryReading
 
 pytestmark = pytest.mark.skipif(not is_built(WEB), reason="no dashboard: install the package with Node and npm")
-
-Result = TypeVar("Result")
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -76,29 +61,16 @@ class Door:
 
 @pytest_asyncio.fixture(scope="module")
 async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
-    data = tmp_path_factory.mktemp("dashboard")
-    clock = SteppedClock(NOON)
-    askers = Askers(data, ANALYST_TOKEN, clock, ())
-    askers.users.add("anna", Role.ANALYST, [], PASSWORD)
-    settings = replace(read_settings({"data": str(data)}, {}), registry=ANNOTATED)
-    answers = Answers(
-        DECLARATIONS, ANNOTATED, counted(), clock, OpenDays(ShownFile(data / "shown.sqlite", clock), 10, 0)
-    )
-    with ThreadPoolExecutor(1) as thread:
-
-        def run(ask: Callable[[], Result]) -> Awaitable[Result]:
-            return asyncio.get_running_loop().run_in_executor(thread, ask)
-
-        routes = [*routes_for_readers(settings, LEDGER), *SignIn(askers, clock, run).routes()]
-        runner = web.AppRunner(build_app(answers, askers, lambda: b"", run, routes), access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        address = "http://" + ":".join(map(str, runner.addresses[0][:2]))
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield Door(address=address, code=lambda: str(askers.codes.create("anna")), browser=browser)
-            await browser.close()
-        await runner.cleanup()
+    async with (
+        front_desk(tmp_path_factory.mktemp("dashboard"), reading=counted()) as desk,
+        async_playwright() as playwright,
+    ):
+        add_people(desk)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield Door(
+            address=f"http://{desk.address}", code=lambda: str(desk.askers.codes.create("anna")), browser=browser
+        )
+        await browser.close()
 
 
 def counted() -> MemoryReading:
