@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, ViewportSize, expect
 
-TALL = {"width": 1280, "height": 6000}  # everything is on the screen, so nothing waits to be scrolled to
+TALL: ViewportSize = {"width": 1280, "height": 6000}  # everything is on the screen, so nothing waits to be scrolled to
 WIDTHS = (1280, 768, 360)
 PATIENCE_MS = 20_000
 # Asked for and not there yet: a page waits in CSS, for its policy lets no script wait for it.
@@ -33,6 +33,7 @@ NAMES = """([type, codes]) => {
 
 expect.set_options(timeout=PATIENCE_MS)
 
+NOTHING = "–"  # noqa: RUF001 - what the dashboard writes where there is no number
 Row = list[str]
 
 
@@ -73,6 +74,11 @@ class Screen:
         expect(self.page.locator("main")).to_be_visible()
         expect(self.page.locator(WAITING)).to_have_count(0)
         return self
+
+    def resize(self, width: int) -> None:
+        """Have a screen of that width; tall enough for all of the page."""
+        self.page.set_viewport_size({"width": width, "height": TALL["height"]})
+        self.settle()
 
     def expects(self, *statuses: int) -> None:
         """The browser itself reports these answers on the console: here they are meant to come."""
@@ -148,7 +154,7 @@ Look = Callable[..., Screen]
 def number(text: str) -> float:
     """What a number on the screen says: `1,204`, `12.3%` as 0.123, `2m 05s` in seconds; NaN for a dash."""
     text = text.replace(",", "").replace("\N{MINUS SIGN}", "-")
-    if text == "–":  # noqa: RUF001 - what the dashboard writes where there is no number
+    if text == NOTHING:
         return float("nan")
     if clock := re.fullmatch(r"(?:(\d+)h )?(?:(\d+)m ?)?(?:(\d+)s)?", text):
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())

@@ -18,8 +18,13 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
   const property = asked.property
     ? start.properties.find(({ id }) => id === asked.property)
     : start.properties[0];
+  const refresh = () => {
+    forget();
+    setTurn(turn + 1);
+  };
   const dash = useMemo(
-    () => property && { view: { ...asked, property: property.id }, change, property, catalogue: start.catalogue, turn },
+    () =>
+      property && { view: { ...asked, property: property.id }, change, property, catalogue: start.catalogue, turn, refresh },
     [asked, property, turn],
   );
   useEffect(() => {
@@ -27,12 +32,9 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
   }, [property]);
   if (!dash || !property) {
     const leave = <Leave name={start.session.name} onLeave={onSignedOut} />;
-    return start.properties.length === 0 ? <Nothing leave={leave} /> : <NotYours start={start} view={asked} change={change} leave={leave} />;
+    if (start.properties.length === 0) return <Nothing leave={leave} />;
+    return <NotYours start={start} view={asked} change={change} leave={leave} />;
   }
-  const refresh = () => {
-    forget();
-    setTurn(turn + 1);
-  };
   return (
     <DashContext.Provider value={dash}>
       <a class="skip" href="#numbers">Skip to the numbers</a>
