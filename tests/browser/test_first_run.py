@@ -17,7 +17,7 @@ SENT_BY_CURL = {"User-Agent": "curl/8.14.1", "Content-Type": "application/x-www-
 
 @pytest.mark.parametrize(
     ("property", "figure", "live"),
-    [(NEW_SITE, "Hits", "1 hits in 30 minutes"), (NEW_PRODUCT, "DAU", "1 update checks in 30 minutes")],
+    [(NEW_SITE, "Hits", "1 hit in 30 minutes"), (NEW_PRODUCT, "DAU", "1 update check in 30 minutes")],
 )
 def test_whoever_follows_the_first_steps_sees_the_first_event(
     look: Look, lived: Lived, property: str, figure: str, live: str
