@@ -73,6 +73,8 @@ def test_a_viewer_is_offered_their_property_only_and_kindly_refused_another(look
     screen.page.goto(f"{lived.origin}/?property={PRODUCT}")
     expect(screen.page.get_by_text("You may not see")).to_be_visible()
     assert PRODUCT not in screen.page.title()
+    screen.page.get_by_role("list", name="Yours to see").get_by_role("button", name=SITE).click()
+    expect(screen.choice("Property")).to_have_value(SITE)
     analyst = look("anna").open()
     assert sorted(offered(analyst)) == sorted([SITE, NEW_SITE, PRODUCT, NEW_PRODUCT])
 

@@ -33,7 +33,7 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
   if (!dash || !property) {
     const leave = <Leave name={start.session.name} onLeave={onSignedOut} />;
     if (start.properties.length === 0) return <Nothing leave={leave} />;
-    return <NotYours start={start} view={asked} change={change} leave={leave} />;
+    return <NotYours start={start} change={change} leave={leave} />;
   }
   return (
     <DashContext.Provider value={dash}>
@@ -58,13 +58,7 @@ export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () =>
   );
 }
 
-interface PickerProps {
-  start: Start;
-  view: View;
-  change: Change;
-}
-
-function PropertyPicker({ start, view, change }: PickerProps) {
+function PropertyPicker({ start, view, change }: { start: Start; view: View; change: Change }) {
   const sorts = [
     { sort: 'site', label: 'Sites' },
     { sort: 'product', label: 'Products' },
@@ -77,7 +71,6 @@ function PropertyPicker({ start, view, change }: PickerProps) {
         value={view.property}
         onChange={(event) => change({ property: event.currentTarget.value, filters: [], metric: '', details: '' })}
       >
-        {!start.properties.some(({ id }) => id === view.property) && <option value={view.property}>Choose…</option>}
         {sorts.map(({ sort, label }) => {
           const of = start.properties.filter((property) => property.sort === sort);
           return of.length > 0 && (
@@ -112,13 +105,18 @@ function Nothing({ leave }: { leave: ComponentChildren }) {
 }
 
 /** The address names a property that is not there, or not for whoever is signed in: which of both is not told. */
-function NotYours({ start, view, change, leave }: PickerProps & { leave: ComponentChildren }) {
+function NotYours({ start, change, leave }: { start: Start; change: Change; leave: ComponentChildren }) {
   return (
     <main class="door">
       <h1>You may not see this property</h1>
       <p>The address names one that is not there, or that is not yours to see. Whoever runs the collector can change that.</p>
-      <p>Yours to see:</p>
-      <PropertyPicker start={start} view={view} change={change} />
+      <ul class="door-choices" aria-label="Yours to see">
+        {start.properties.map(({ id }) => (
+          <li key={id}>
+            <button type="button" class="button" onClick={() => change({ property: id, filters: [], metric: '', details: '' })}>{id}</button>
+          </li>
+        ))}
+      </ul>
       {leave}
     </main>
   );
