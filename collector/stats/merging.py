@@ -101,9 +101,7 @@ def page_of(question: Question, merged: Merged) -> list[tuple[Key, Sum]]:
 
 
 def earlier_of(question: Question, shown: Iterable[tuple[Key, Sum]], merged: Merged) -> list[tuple[Key, Sum]]:
-    """The rows of an earlier range with the values that are shown. With an interval all of them: a curve must add up,
-    and its buckets are its own.
-    """
+    """The rows of an earlier range with the values that are shown; with an interval all: a curve must add up."""
     values = {key[1] for key, _ in shown}
     most = sorted(merged.sums.items(), key=lambda item: (item[0][0], -item[1].events, item[0][1]))
     told = [item for item in most if item[0][1] in values] if question.by and question.interval is None else most
