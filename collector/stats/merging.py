@@ -101,11 +101,11 @@ def page_of(question: Question, merged: Merged) -> list[tuple[Key, Sum]]:
 
 
 def earlier_of(question: Question, shown: Iterable[tuple[Key, Sum]], merged: Merged) -> list[tuple[Key, Sum]]:
-    """All rows of an earlier range with the values that are shown; of every bucket, for its buckets are its own."""
+    """The rows of an earlier range with the values that are shown; with an interval all: a curve must add up."""
     values = {key[1] for key, _ in shown}
     most = sorted(merged.sums.items(), key=lambda item: (item[0][0], -item[1].events, item[0][1]))
-    of_shown = [item for item in most if item[0][1] in values] if question.by else most
-    return of_shown if question.sort is None else _sorted(question, of_shown)
+    told = [item for item in most if item[0][1] in values] if question.by and question.interval is None else most
+    return told if question.sort is None else _sorted(question, told)
 
 
 def totals_of(question: Question, total: Sum) -> dict[str, int | None]:

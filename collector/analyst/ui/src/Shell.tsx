@@ -1,6 +1,7 @@
 // What surrounds both faces: the head with property and account, the bar with range and filters, and the face by the
 // property's sort.
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { forget, signOut } from './api';
 import type { Start } from './Gate';
@@ -14,19 +15,26 @@ import type { Change, View } from './state';
 export function Shell({ start, onSignedOut }: { start: Start; onSignedOut: () => void }) {
   const [asked, change] = useView();
   const [turn, setTurn] = useState(0);
-  const property = start.properties.find(({ id }) => id === asked.property) ?? start.properties[0];
+  const property = asked.property
+    ? start.properties.find(({ id }) => id === asked.property)
+    : start.properties[0];
+  const refresh = () => {
+    forget();
+    setTurn(turn + 1);
+  };
   const dash = useMemo(
-    () => property && { view: { ...asked, property: property.id }, change, property, catalogue: start.catalogue, turn },
+    () =>
+      property && { view: { ...asked, property: property.id }, change, property, catalogue: start.catalogue, turn, refresh },
     [asked, property, turn],
   );
   useEffect(() => {
     document.title = property ? `${property.id} · Collector` : 'Collector';
   }, [property]);
-  if (!dash || !property) return <Nothing onLeave={onSignedOut} />;
-  const refresh = () => {
-    forget();
-    setTurn(turn + 1);
-  };
+  if (!dash || !property) {
+    const leave = <Leave name={start.session.name} onLeave={onSignedOut} />;
+    if (start.properties.length === 0) return <Nothing leave={leave} />;
+    return <NotYours start={start} change={change} leave={leave} />;
+  }
   return (
     <DashContext.Provider value={dash}>
       <a class="skip" href="#numbers">Skip to the numbers</a>
@@ -83,7 +91,7 @@ function Leave({ name, onLeave }: { name: string; onLeave: () => void }) {
   );
 }
 
-function Nothing({ onLeave }: { onLeave: () => void }) {
+function Nothing({ leave }: { leave: ComponentChildren }) {
   return (
     <main class="door">
       <h1>Nothing to see yet</h1>
@@ -91,7 +99,25 @@ function Nothing({ onLeave }: { onLeave: () => void }) {
         You are signed in, but there is no site or product that you may see. Whoever runs the collector can give you one,
         or declare the first: <code>[[site]]</code> and <code>[[product]]</code> in its configuration.
       </p>
-      <Leave name="" onLeave={onLeave} />
+      {leave}
+    </main>
+  );
+}
+
+/** The address names a property that is not there, or not for whoever is signed in: which of both is not told. */
+function NotYours({ start, change, leave }: { start: Start; change: Change; leave: ComponentChildren }) {
+  return (
+    <main class="door">
+      <h1>You may not see this property</h1>
+      <p>The address names one that is not there, or that is not yours to see. Whoever runs the collector can change that.</p>
+      <ul class="door-choices" aria-label="Yours to see">
+        {start.properties.map(({ id }) => (
+          <li key={id}>
+            <button type="button" class="button" onClick={() => change({ property: id, filters: [], metric: '', details: '' })}>{id}</button>
+          </li>
+        ))}
+      </ul>
+      {leave}
     </main>
   );
 }

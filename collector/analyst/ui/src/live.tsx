@@ -23,7 +23,8 @@ export function Live({ property }: { property: string }) {
   const { property: whole } = useDash();
   const [paused, setPaused] = useState(false);
   const [state, minutes] = useMinutes(property, paused);
-  const what = whole.sort === 'site' ? 'hits' : 'update checks';
+  const one = whole.sort === 'site' ? 'hit' : 'update check';
+  const what = minutes?.total === 1 ? one : `${one}s`;
   return (
     <div class="live" role="group" aria-label="Live">
       <span class={`live-dot is-${paused ? 'paused' : state}`} aria-hidden="true" />

@@ -31,6 +31,8 @@ export interface Dash {
   catalogue: Catalogue;
   /** Grows when everything is to be asked again. */
   turn: number;
+  /** Ask everything again. */
+  refresh: () => void;
 }
 
 export const DashContext = createContext<Dash | null>(null);

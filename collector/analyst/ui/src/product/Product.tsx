@@ -19,14 +19,14 @@ import { Retention } from './Retention';
 const TELLING = ['update_checks', 'installs', 'downloads'];
 
 export function Product() {
-  const { view, property } = useDash();
+  const { view, property, refresh } = useDash();
   const unfiltered = { ...view, filters: [], compare: '' as const };
   const checks = useAnswer('update_checks', scope(unfiltered));
   // Nothing in this range: was there ever anything?
   const nothing = checks.answer?.totals['events'] === 0;
   const ever = TELLING.map((report) => useAnswer(report, scope({ ...unfiltered, period: 'all' }), nothing));
   if (ever.every(({ answer }) => answer?.totals['events'] === 0)) {
-    return <FirstRun property={property.id} again={() => ever.forEach(({ again }) => again())} />;
+    return <FirstRun property={property.id} again={refresh} />;
   }
   const tab = TABS.find(({ name }) => name === view.details);
   const panel = (one: typeof ACTIVE) => <PanelCard key={one.title} panel={one} />;

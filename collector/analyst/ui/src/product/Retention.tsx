@@ -14,7 +14,7 @@ import { endOf } from './active';
 import { WEEKS, cohorts } from './cohorts';
 import type { Cell, Cohort } from './cohorts';
 
-const SHADES = [0.08, 0.16, 0.3, 0.5]; // where shades 2 to 5 begin
+const SHADES = [0.1, 0.25, 0.45, 0.65]; // where shades 2 to 5 begin
 const LIMIT = 1_000;
 const NOTES = [
   'Installations tell their age in whole weeks, and no more of themselves: those k weeks old this week are those that were '
@@ -61,27 +61,30 @@ function Table({ rows }: { rows: Cohort[] }) {
   const ages = Array.from({ length: WEEKS }, (_, place) => place + 1);
   const caption = 'Of the installations new in a week, the share still active so many weeks later';
   return (
-    <div class="table-frame" tabIndex={0} role="region" aria-label={caption}>
-      <table class="cohort">
-        <caption>{caption}</caption>
-        <thead>
-          <tr>
-            <th scope="col">New in the week of</th>
-            <th scope="col" class="num">New</th>
-            {ages.map((age) => <th key={age} scope="col" class="num"><span class="hidden">After week </span>{age}</th>)}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ week, fresh, cells }) => (
-            <tr key={week}>
-              <th scope="row" title={bucketName(week, 'week')}>{bucketTick(week, 'week')}</th>
-              <td class="num">{number(fresh)}</td>
-              {ages.map((age, place) => <Share key={age} cell={cells[place]} />)}
+    <>
+      <p class="cohort-caption" aria-hidden="true">{caption}</p>
+      <div class="table-frame" tabIndex={0} role="region" aria-label={caption}>
+        <table class="cohort">
+          <caption class="hidden">{caption}</caption>
+          <thead>
+            <tr>
+              <th scope="col">New in the week of</th>
+              <th scope="col" class="num">New</th>
+              {ages.map((age) => <th key={age} scope="col" class="num"><span class="hidden">After week </span>{age}</th>)}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {rows.map(({ week, fresh, cells }) => (
+              <tr key={week}>
+                <th scope="row" title={bucketName(week, 'week')}>{bucketTick(week, 'week')}</th>
+                <td class="num">{number(fresh)}</td>
+                {ages.map((age, place) => <Share key={age} cell={cells[place]} />)}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
   );
 }
 

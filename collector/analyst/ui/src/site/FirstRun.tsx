@@ -20,7 +20,7 @@ export function FirstRun({ property, again }: Props) {
       <p>It is counted within some ten seconds.</p>
       <button type="button" class="button button-main" onClick={again}>Look again</button>
       <p class="muted">
-        To stay: have your pages send this from every view. Names of pages, countries and the like appear once ten
+        To stay: have your pages send this from every view. Countries, browsers and the like are named once ten
         networks stand behind them on a day; until then they are in “Other”.
       </p>
     </section>

@@ -11,12 +11,12 @@ import { useFigures } from './useFigures';
 import { CAMPAIGNS, DEVICES, GOALS, LANGUAGES, PAGES, SOURCES, TABS } from './panels';
 
 export function Site() {
-  const { view, property } = useDash();
+  const { view, property, refresh } = useDash();
   const overall = useFigures();
   // Nothing in this range: was there ever anything?
   const nothing = view.filters.length === 0 && overall.now.total.hits === 0;
   const ever = useAnswer('traffic', scope({ ...view, period: 'all', filters: [], compare: '' }), nothing);
-  if (ever.answer?.totals['events'] === 0) return <FirstRun property={property.id} again={ever.again} />;
+  if (ever.answer?.totals['events'] === 0) return <FirstRun property={property.id} again={refresh} />;
   const tab = TABS.find(({ name }) => name === view.details);
   return (
     <div class="panels">

@@ -27,7 +27,12 @@ export function useRows(tab: Tab, most: number, ready: boolean): Rows {
   const rows = (asked.answer ? lines(asked.answer) : []).filter((row) => belongs(tab, row)).slice(0, most);
   if (tab.report !== 'page_time') return { ...asked, rows };
   const told = new Map((hits.answer ? lines(hits.answer) : []).map((row) => [row['path'], row['events'] ?? null]));
-  return { ...asked, error: asked.error ?? hits.error, rows: rows.map((row) => ({ ...row, hits: told.get(row['path'] ?? null) ?? null })) };
+  return {
+    ...asked,
+    error: asked.error ?? hits.error,
+    loading: asked.loading || hits.loading,
+    rows: rows.map((row) => ({ ...row, hits: told.get(row['path'] ?? null) ?? null })),
+  };
 }
 
 /** The hits of the pages whose time is told; nothing is asked for any other tab. */

@@ -1,0 +1,1 @@
+"""Playwright in a real Chromium over a real collector with a made-up past."""
