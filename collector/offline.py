@@ -24,7 +24,7 @@ from collector.settings import Settings
 from collector.spool.segment import Life
 from collector.stats.refusing import BadQuestion
 from collector.warehouse.engine import Engine
-from collector.warehouse.seals import Told
+from collector.warehouse.seals import Seals, Told
 from collector.warehouse.writing import Writing
 
 Parameters = Sequence[tuple[str, str]]
@@ -78,12 +78,15 @@ class Driven(NamedTuple):
 
 @contextmanager
 def driven(settings: Settings, folder: DataFolder, life: Life, clock: Clock) -> Iterator[Driven]:
-    """The loader and the sealer of a data directory under another clock, for the block."""
+    """The loader and the sealer of a data directory under another clock, for the block; the database must be empty."""
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
     with _plainly(folder), engine_of(settings) as engine:
         writing = writing_of(engine, declarations, metrics)
         writing.connect()
+        seals = Seals(writing)
+        if seals.hot_days() or seals.sealed():
+            raise Misconfigured("the database already holds counts, and made-up ones would mix with them: use another")
         loader = loader_of(folder.path, life, declarations, writing, clock, metrics)
         with open_days_of(settings, declarations, clock) as open_days:
             yield Driven(loader, sealer_of(folder.path, life, declarations, writing, clock, metrics, open_days))

@@ -25,7 +25,7 @@ SITE, PRODUCT = "www.example.org", "player"
 HIT = {"kind": "page_hit", "site": SITE, "url": f"https://{SITE}/"}
 GOOD = {kind: {**event, "age_s": 59} for kind, event in good_events().items()}
 NOON_S = 20_000 * 86_400 + 43_200.0
-STREAMS = 64
+STREAMS, OF_ONE = 64, 16
 EXAMPLE = (ROOT / "collector" / "example.toml").read_text("utf-8")
 
 
@@ -142,16 +142,23 @@ def test_who_may_see_some_properties_watches_those_and_the_others_do_not_exist(w
 def test_so_many_may_watch_and_places_of_those_who_left_are_free(watched: Stack) -> None:
     with ExitStack() as watchers:
 
-        def comes_in() -> bool:
-            watcher = watchers.enter_context(Watcher(watched, f"property={SITE}"))
+        def comes_in(token: str) -> bool:
+            watcher = watchers.enter_context(Watcher(watched, f"property={SITE}", token))
             return watcher.response.status == 200
 
-        for _ in range(STREAMS):
-            eventually(comes_in, "those of other tests have left")
-        refused = watched.analyst_request(f"/api/v1/live?property={SITE}")
-        assert (refused.status, refused.json) == (503, {"error": {"code": "unavailable"}})
+        def is_refused(token: str) -> bool:
+            refused = watched.analyst_request(f"/api/v1/live?property={SITE}", token)
+            return (refused.status, refused.json) == (503, {"error": {"code": "unavailable"}})
+
+        tokens = Tokens(watched.data, None, SystemClock())
+        for each in range(STREAMS // OF_ONE):
+            token = tokens.create(f"wall-{each}")
+            for _ in range(OF_ONE):
+                eventually(lambda token=token: comes_in(token), "those of other tests have left")  # type: ignore[misc]
+            assert is_refused(token)
+        assert is_refused(tokens.create("wall-too-many"))
         watchers.close()
-        eventually(comes_in, "a place is free again")
+        eventually(lambda: comes_in(token), "a place is free again")
     assert "question failed" not in watched.log_text
 
 

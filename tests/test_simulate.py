@@ -201,3 +201,21 @@ def test_made_up_days_are_never_mixed_with_others(made: tuple[Stack, dict[str, A
     assert again.returncode == 1
     assert "already holds counts" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_made_up_days_do_not_go_to_a_database_that_holds_counts(tmp_path: Path) -> None:
+    config, first, other = tmp_path / "made.toml", tmp_path / "first", tmp_path / "other"
+    config.write_text(CONFIG, "utf-8")
+    few = ("--config", str(config), "--days", "1", "--visitors", "5")
+    assert simulate("--data", first, *few).returncode == 0
+    other.mkdir(mode=0o700)
+    (first / "clickhouse").rename(other / "clickhouse")
+    # As a server that others count on, too: nothing in the data directory tells of what is there.
+    blind = (
+        "from collector.tools.simulate import history; from collector.cli import collector; history.NOT_EMPTY = ();"
+        f"collector({['simulate', '--data', str(other), *few]!r})"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", blind], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (told.returncode, "the database already holds counts" in told.stderr) == (1, True), told.stderr

@@ -12,6 +12,7 @@ import pytest
 from collector.analyst.api import body_of
 from collector.cell import OTHER
 from collector.stats.answer import Answer, Earlier
+from collector.stats.filters import Filter, Op
 from tests.memory_reading import PLAYER, SITE
 from tests.stats_desk import TODAY, Desk, says
 
@@ -35,6 +36,28 @@ def earlier_of(answer: Answer) -> Earlier:
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------
+
+
+class Compared(str):
+    """A value that counts what it is compared with."""
+
+    times = 0
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return str.__eq__(self, other)
+
+
+def test_a_row_is_not_compared_with_every_value_of_a_filter() -> None:
+    values = tuple(f"/{number}" for number in range(2000))
+    ops: tuple[Op, ...] = ("==", "!=")
+    for op in ops:
+        one = Filter(dimension="path", op=op, values=values)
+        assert one.holds(Compared("/elsewhere")) is (op == "!=")
+        assert one.holds(Compared("/1999")) is (op == "==")
+    assert Compared.times < 20
 
 
 def keeps(value: str, op: str, drawn: list[str]) -> bool:

@@ -64,6 +64,11 @@ class Askers:
             return Way.HTTPS if said == "https" and self._is_proxy(request.remote) else None
         return Way.LOOPBACK if _is_loopback(request.host) else None
 
+    def way_in(self, request: web.BaseRequest) -> Way | None:
+        """The same for signing in: a proxy may pass on its own address as Host, but the page's origin tells."""
+        way, origin = self.way(request), request.headers.get(hdrs.ORIGIN)
+        return None if way is Way.LOOPBACK and origin is not None and not _is_loopback(_netloc(origin)) else way
+
     def _of_session(self, secret: str) -> Asker | None:
         found = self.sessions.find(secret)
         if found is None:
@@ -90,7 +95,15 @@ def is_of_same_origin(request: web.BaseRequest) -> bool | None:
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get(hdrs.ORIGIN)
     if site is not None:
         return site == "same-origin"
-    return None if origin is None else urlsplit(origin).netloc.lower() == request.host.lower()
+    return None if origin is None else _netloc(origin) == request.host.lower()
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an Origin header; nothing of one that is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_loopback(host: str) -> bool:

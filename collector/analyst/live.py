@@ -6,12 +6,13 @@
 
 Hits of a site, update checks of a product, as workers accepted them (count/minutes.py): totals of a property only, from
 memory, never stored. A stream ends after five minutes, so that who asks again is let in again or not; browsers do so by
-themselves. It never asks the engine. 503: too many streams are open.
+themselves. It never asks the engine. 503: too many streams are open, of one asker or over all.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from collector.errors import Unavailable
 from collector.stats.refusing import BadQuestion
 
 MAX_STREAMS = 64
+MAX_OF_ONE = 16  # so that nobody keeps the others out
 EVERY_S = 2.0
 LONGEST_S = 300.0
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}  # no proxy may keep it back
@@ -40,7 +42,7 @@ class Live:
         self._knows = knows
         self._clock = clock
         self._stop = stop
-        self._open = 0
+        self._open: Counter[str] = Counter()  # by the name of who watches
 
     def route(self) -> Route:
         """The route above."""
@@ -53,16 +55,18 @@ class Live:
         except BadQuestion as bad:
             said = {"error": {"parameter": bad.parameter, "rule": bad.rule}}
             return web.Response(status=400, body=orjson.dumps(said), content_type="application/json")
-        if self._open >= MAX_STREAMS:
+        name = request[ASKER].name
+        if self._open.total() >= MAX_STREAMS or self._open[name] >= MAX_OF_ONE:
             raise Unavailable("too many live views are open")
-        self._open += 1
+        self._open[name] += 1
         response = web.StreamResponse(headers=HEADERS)
         try:
             with suppress(ConnectionResetError):  # whoever listened went away
                 await response.prepare(request)
                 await self._tell(response, property_id)
         finally:
-            self._open -= 1
+            self._open[name] -= 1
+            self._open += Counter()  # forgets who has none
         return response
 
     async def _tell(self, response: web.StreamResponse, property_id: str) -> None:

@@ -25,6 +25,7 @@ from collector.log import log
 
 LOCK = "access.lock"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError)
 NAME_RULE = "1 to 64 letters, digits, dots, dashes or underscores"
 
 Entry = TypeVar("Entry")
@@ -44,21 +45,29 @@ class Roster(Generic[Entry]):
         seen = _signature(self._path)
         if seen != self._known[0]:
             try:
-                entries = self.listed()
-            except Misconfigured:
-                entries = ()
+                entries = self._read_all()
+            except (OSError, *DAMAGED) as error:
                 log.error("who is admitted cannot be read: nobody of this file is", file=self._path.name)
+                if isinstance(error, OSError):
+                    return ()  # the same file may be readable the next time
+                entries = ()
             self._known = (seen, entries)
         return self._known[1]
 
     def listed(self) -> tuple[Entry, ...]:
         """The same for an operator: raises Misconfigured where the file is damaged."""
         try:
+            return self._read_all()
+        except OSError as error:
+            raise Misconfigured(f"{self._path} cannot be read: {type(error).__name__}") from error
+        except DAMAGED as error:
+            raise Misconfigured(f"{self._path} is damaged: restore it, or remove it and begin it anew") from error
+
+    def _read_all(self) -> tuple[Entry, ...]:
+        try:
             return tuple(self._read(each) for each in orjson.loads(self._path.read_bytes()))
         except FileNotFoundError:
             return ()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Misconfigured(f"{self._path} is damaged: restore it, or remove it and begin it anew") from error
 
     @contextmanager
     def changing(self) -> Iterator[list[Entry]]:

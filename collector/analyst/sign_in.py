@@ -75,7 +75,7 @@ class SignIn:
 
     async def begin(self, request: web.Request) -> web.Response:
         """Sign in."""
-        way = self._askers.way(request)
+        way = self._askers.way_in(request)
         if is_of_same_origin(request) is False:
             return refusal(403)
         if way is None:
@@ -104,7 +104,10 @@ class SignIn:
         response = web.Response(status=204)
         if way and request[ASKER].session:
             secret = request.cookies[way.value]
-            await self._thread.run(lambda: self._askers.sessions.take(secret))
+            try:
+                await self._thread.run(lambda: self._askers.sessions.take(secret))
+            except (OSError, Misconfigured) as error:
+                raise Unavailable("who is admitted cannot be read or written") from error
             secure = way is Way.HTTPS
             response.del_cookie(way.value, path="/", secure=secure, httponly=True, samesite="Strict")
         return response
@@ -126,13 +129,13 @@ class SignIn:
 
 
 async def _credentials(request: web.Request) -> Credentials | None:
-    """What a body signs in with; None if it is not of that form, or does not come in time."""
+    """What a body signs in with; None if it is not of that form, or does not come whole and in time."""
     if request.content_type != "application/json":
         return None
     try:
         async with asyncio.timeout(BODY_PATIENCE_S):
             given = orjson.loads(await request.read())
-    except (ValueError, TimeoutError):
+    except (ValueError, TimeoutError, ConnectionError, web.RequestPayloadError):
         return None
     if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
         return None

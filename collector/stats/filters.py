@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from collector.catalogue.reports import Report
@@ -34,12 +34,16 @@ class Filter:
     dimension: str
     op: Op
     values: tuple[str, ...]
+    _among: frozenset[str] = field(init=False, repr=False, compare=False)  # thousands may be given, for many rows
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_among", frozenset(self.values))
 
     def holds(self, value: str) -> bool:
         """Whether a row with this value of the dimension is picked."""
         if self.op == "~":
             return value.startswith(self.values)
-        return (value in self.values) is (self.op == "==")
+        return (value in self._among) is (self.op == "==")
 
 
 def read_filters(texts: Iterable[str], report: Report, reports: Iterable[Report]) -> tuple[Filter, ...]:
