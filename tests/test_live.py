@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_so_many_may_watch_and_places_of_those_who_left_are_free(watched: Stack)
         for each in range(STREAMS // OF_ONE):
             token = tokens.create(f"wall-{each}")
             for _ in range(OF_ONE):
-                eventually(lambda token=token: comes_in(token), "those of other tests have left")  # type: ignore[misc]
+                eventually(partial(comes_in, token), "those of other tests have left")
             assert is_refused(token)
         assert is_refused(tokens.create("wall-too-many"))
         watchers.close()
