@@ -59,23 +59,18 @@ class Loader:
     ) -> None:
         self.quarantine = Quarantine(reader, data)
         self._frozen, self._sealing = data / FROZEN, data / SEALING
-        self._life = life
-        self._disk = reader.disk
-        self._reader = reader
-        self._seen = seen
-        self._writing = writing
-        self._clock = clock
-        self._metrics = metrics
+        self._life, self._earlier = life, Earlier(life.epoch, metrics.recovered)
+        self._reader, self._disk = reader, reader.disk
+        self._seen, self._writing = seen, writing
+        self._clock, self._metrics = clock, metrics
         self._waiting: OrderedDict[Path, Frozen] = OrderedDict()
         self.stopped: set[Path] = set()  # until somebody has looked
         self._counted: set[str] = set()
         self._spoken_for: set[str] = set()
-        self._earlier = Earlier(life.epoch, metrics.recovered)
         self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
         self._settled = False
-        self._settle_at_s = 0.0
-        self._forgot_s = 0.0
+        self._settle_at_s = self._forgot_s = 0.0
         self._failures = self._pause = self._verified = 0
 
     def load_ready(self) -> int:
@@ -117,7 +112,10 @@ class Loader:
         """
         if not self._settled:
             self._settle()
+        self._settled = False  # should this fail, where the file lies is only to be learnt from the disk
+        self._earlier.taking_back(name)
         frozen = self.quarantine.release(name, self._frozen)
+        self._settled = True
         self.stopped.discard(frozen.path)
         self._earlier.taken_back(frozen.segments, frozen.events)
         self._wait_for(frozen)
@@ -144,12 +142,14 @@ class Loader:
                 self.quarantine.take(path)
             else:
                 self._wait_for(frozen)
-                self._earlier.found_frozen(frozen.segments, frozen.events)
+                self._earlier.found_frozen(path.name, frozen.segments, frozen.events)
         for path in self.quarantine.batches():
-            if self._frozen / path.name not in self._waiting:  # moved, and the sync of that failed
+            if is_moved := self._frozen / path.name not in self._waiting:  # and maybe the sync of that failed
                 self._metrics.quarantined(self._refused.pop(path.name, 0))
             try:
                 self._spoken_for.update(segments := read_frozen(self._disk, path).segments)
+                if is_moved:
+                    self._earlier.gone(segments)
                 with suppress(BlockingIOError):  # at the next start, then: they stay unread
                     self._reader.delete(segments)
             except Corrupt as corrupt:

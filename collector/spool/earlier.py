@@ -18,6 +18,7 @@ class Earlier:
         self._epoch = epoch
         self._recovered = recovered
         self._met: set[str] = set()
+        self._taking_back = ""
 
     def found(self, segments: Iterable[Segment]) -> None:
         """Count the events of these segments, where they are of an earlier epoch."""
@@ -26,13 +27,21 @@ class Earlier:
                 self._met.add(segment.name)
                 self._recovered(segment.events or 0)
 
-    def found_frozen(self, segments: Iterable[str], events: int) -> None:
-        """Count the events of a frozen file made of these segments, where all of them are of an earlier epoch."""
-        if self._epoch not in map(epoch_of, segments):
+    def found_frozen(self, name: str, segments: Iterable[str], events: int) -> None:
+        """Count the events of a frozen file made of these segments, where all of them are of an earlier epoch.
+
+        Or where taking the file back had begun, moved it, and failed.
+        """
+        if name == self._taking_back or self._epoch not in map(epoch_of, segments):
             self.taken_back(segments, events)
+
+    def taking_back(self, name: str) -> None:
+        """Remember the file that is to be taken back next."""
+        self._taking_back = name
 
     def taken_back(self, segments: Iterable[str], events: int) -> None:
         """Count events that were counted as set aside, and are to be loaded again."""
+        self._taking_back = ""
         if self._met.isdisjoint(segments):
             self._met.update(segments)
             self._recovered(events)
