@@ -235,6 +235,7 @@ def assert_all_sealed(weeks: Weeks, client: Client) -> None:
     assert named_under_k(client) == 0
 
 
+@pytest.mark.slow
 def test_two_collectors_that_are_killed_all_the_time_seal_a_week_of_one_database_exactly(
     engine: Engine, client: Client, tmp_path: Path
 ) -> None:
