@@ -2,9 +2,9 @@
 
 import { useRef } from 'preact/hooks';
 import { Card } from '../parts/Card';
-import { Explained } from '../site/Explained';
-import { Body, Foot } from '../site/PanelCard';
-import { useRows } from '../site/useRows';
+import { Explained } from '../panels/Explained';
+import { Body, Foot } from '../panels/PanelCard';
+import { useRows } from '../panels/useRows';
 import { missing, picked, useDash } from '../state';
 import { useSeen } from '../useSeen';
 import { WorldMap } from '../world/WorldMap';

@@ -8,7 +8,7 @@ import { percent, roundPercent } from '../format';
 import { Card } from '../parts/Card';
 import { TimeChart } from '../parts/TimeChart';
 import type { Series } from '../parts/TimeChart';
-import { Explained } from '../site/Explained';
+import { Explained } from '../panels/Explained';
 import { missing, scope, useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';

@@ -5,7 +5,7 @@ import { before } from '../api';
 import { bucketsOf } from '../days';
 import { Card } from '../parts/Card';
 import { TimeChart } from '../parts/TimeChart';
-import { Explained } from '../site/Explained';
+import { Explained } from '../panels/Explained';
 import { missing, scope, useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';

@@ -1,8 +1,8 @@
 // The face of a product: active installations, growth, versions, places, retention, and the details of one panel. Where
 // nothing was ever counted, how to begin.
 
-import { Details } from '../site/Details';
-import { PanelCard } from '../site/PanelCard';
+import { Details } from '../panels/Details';
+import { PanelCard } from '../panels/PanelCard';
 import { scope, useDash } from '../state';
 import { useAnswer } from '../useAnswer';
 import { ActiveCountries } from './ActiveCountries';

@@ -8,7 +8,7 @@ import { Card } from '../parts/Card';
 import { Table } from '../parts/Table';
 import type { Column } from '../parts/Table';
 import { OTHER_TELLS, Term } from '../parts/Term';
-import { Explained } from '../site/Explained';
+import { Explained } from '../panels/Explained';
 import { missing, picked, scope, useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';

@@ -5,7 +5,7 @@ import { csvAddress } from '../api';
 import { bucketOf, bucketsOf, plusDays } from '../days';
 import { bucketName, bucketTick, number, roundPercent } from '../format';
 import { Card } from '../parts/Card';
-import { Explained } from '../site/Explained';
+import { Explained } from '../panels/Explained';
 import { useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';

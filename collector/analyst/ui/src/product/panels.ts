@@ -1,7 +1,7 @@
 // Which panels a product has: each tab is one declared report, and how its rows are read.
 
 import type { Line } from '../api';
-import type { Panel, Tab } from '../site/panels';
+import type { Panel, Tab } from '../panels/panel';
 
 const ACTIVE_DAYS =
   'Active days: one installation, active on one day, is one. By the days of the period, they are the mean DAU.';

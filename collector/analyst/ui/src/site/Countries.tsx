@@ -5,10 +5,10 @@ import { Card } from '../parts/Card';
 import { missing, picked, useDash } from '../state';
 import { useSeen } from '../useSeen';
 import { WorldMap } from '../world/WorldMap';
-import { Explained } from './Explained';
-import { Body, Foot } from './PanelCard';
+import { Explained } from '../panels/Explained';
+import { Body, Foot } from '../panels/PanelCard';
 import { COUNTRIES } from './panels';
-import { useRows } from './useRows';
+import { useRows } from '../panels/useRows';
 
 const ALL = 300; // there are not that many countries
 const MOST = 9;

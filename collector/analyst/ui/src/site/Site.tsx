@@ -3,10 +3,10 @@
 import { scope, useDash } from '../state';
 import { useAnswer } from '../useAnswer';
 import { Countries } from './Countries';
-import { Details } from './Details';
+import { Details } from '../panels/Details';
 import { FirstRun } from './FirstRun';
 import { Overview } from './Overview';
-import { PanelCard } from './PanelCard';
+import { PanelCard } from '../panels/PanelCard';
 import { useFigures } from './useFigures';
 import { CAMPAIGNS, DEVICES, GOALS, LANGUAGES, PAGES, SOURCES, TABS } from './panels';
 

@@ -3,7 +3,7 @@
 import { missing, useDash } from '../state';
 import { dimensionName, reportName } from '../words';
 import { TABS as PRODUCT_TABS } from '../product/panels';
-import { TABS } from './panels';
+import { TABS } from '../site/panels';
 
 export function Explained({ report, dimensions }: { report: string; dimensions: string[] }) {
   const { view, change, catalogue, property } = useDash();

@@ -10,8 +10,8 @@ import { dimensionName } from '../words';
 import { Trouble } from '../Trouble';
 import { useSeen } from '../useSeen';
 import { Explained } from './Explained';
-import { amountOf, textOf } from './panels';
-import type { Panel, Tab } from './panels';
+import { amountOf, textOf } from './panel';
+import type { Panel, Tab } from './panel';
 import { useRows } from './useRows';
 import type { Rows } from './useRows';
 

@@ -12,7 +12,7 @@ import { reportOf, scope, useDash } from '../state';
 import { Trouble } from '../Trouble';
 import { useAnswer } from '../useAnswer';
 import { dimensionName, reportName } from '../words';
-import type { Tab } from './panels';
+import type { Tab } from './panel';
 import { searchFilter } from './search';
 
 const PAGE = 50;

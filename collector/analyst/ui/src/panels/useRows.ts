@@ -5,8 +5,8 @@ import { lines } from '../api';
 import { scope, useDash } from '../state';
 import { useAnswer } from '../useAnswer';
 import type { Asked } from '../useAnswer';
-import { belongs } from './panels';
-import type { Tab } from './panels';
+import { belongs } from './panel';
+import type { Tab } from './panel';
 
 const ROWS_OF_A_GROUP = 1_000; // groups are told apart here, in the browser
 
