@@ -3,16 +3,10 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, catalogue, forget, onSignedOut, properties, session, signIn } from './api';
-import type { Catalogue, Property, Session } from './api';
+import type { Start } from './api';
 import { Shell } from './Shell';
 import { SignIn } from './SignIn';
 import { Trouble } from './Trouble';
-
-export interface Start {
-  session: Session;
-  properties: Property[];
-  catalogue: Catalogue;
-}
 
 type State = { at: 'start' } | { at: 'door'; said: string } | { at: 'trouble'; error: ApiError } | { at: 'in'; start: Start };
 

@@ -4,7 +4,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { forget, signOut } from './api';
-import type { Start } from './Gate';
+import type { Start } from './api';
 import { Choices } from './Choices';
 import { Live } from './live';
 import { Product } from './product/Product';

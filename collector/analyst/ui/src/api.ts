@@ -214,3 +214,10 @@ async function send(address: string, options: RequestInit = {}): Promise<Respons
   const after = Number(response.headers.get('Retry-After'));
   throw new ApiError(response.status, said?.error?.rule ?? '', after > 0 ? after : null);
 }
+
+/** What is known of whoever signed in, before any question. */
+export interface Start {
+  session: Session;
+  properties: Property[];
+  catalogue: Catalogue;
+}
