@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.durability import cuts
+from tests.durability import cuts, injection, kills, mutants
 from tests.durability.__main__ import LARGEST_SEED, main
 from tests.durability.bodies import Bodies
 from tests.durability.ledger import Ledger
@@ -27,7 +27,11 @@ from tests.requires import lacks
 from tests.stack import eventually
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+# What takes longest and has a sister that runs every time: in many rounds below, and in `make prove-durability`.
+OFTEN = [each for each in SCENARIOS if each.name not in {kills.WITHOUT_IDS, injection.NO_SPACE, mutants.NAME}]
+
+
+@pytest.mark.parametrize("scenario", OFTEN, ids=lambda scenario: scenario.name)
 def test_nothing_is_lost_and_nothing_doubled(scenario: Scenario) -> None:
     _assert_proven(scenario, scenario.quick)
 

@@ -167,6 +167,7 @@ def alter(stack: Stack, statement: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_a_server_what_the_engine_takes_at_last_is_counted_exactly_once(
     start_stack: Callable[..., Stack],
 ) -> None:
