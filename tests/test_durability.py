@@ -26,7 +26,6 @@ from tests.durability.small_disk import BLOCK_BYTES, Ballast, small_disk
 from tests.requires import lacks
 from tests.stack import eventually
 
-
 # What takes longest and has a sister that runs every time: in many rounds below, and in `make prove-durability`.
 OFTEN = [each for each in SCENARIOS if each.name not in {kills.WITHOUT_IDS, injection.NO_SPACE, mutants.NAME}]
 
