@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.durability import cuts, injection, kills, mutants
+from tests.durability import cuts, injection, kills, mutants, server_kills
 from tests.durability.__main__ import LARGEST_SEED, main
 from tests.durability.bodies import Bodies
 from tests.durability.ledger import Ledger
@@ -27,7 +27,8 @@ from tests.requires import lacks
 from tests.stack import eventually
 
 # What takes longest and has a sister that runs every time: in many rounds below, and in `make prove-durability`.
-OFTEN = [each for each in SCENARIOS if each.name not in {kills.WITHOUT_IDS, injection.NO_SPACE, mutants.NAME}]
+SISTERS = {kills.WITHOUT_IDS, server_kills.NAME, injection.NO_SPACE, injection.IO_ERROR, mutants.NAME}
+OFTEN = [each for each in SCENARIOS if each.name not in SISTERS]
 
 
 @pytest.mark.parametrize("scenario", OFTEN, ids=lambda scenario: scenario.name)

@@ -84,6 +84,9 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
 # --- twelve leaks -----------------------------------------------------------------------------------------------------
 
 
+# Twelve leaks, each starting a collector; the half that finds its way through other searches of the same kind is slow.
+
+
 def test_an_access_log_is_found(tmp_path: Path) -> None:
     assert {("log", ADDRESS), ("log", "agent")} & leaks(tmp_path, "access_log")
 
@@ -92,10 +95,12 @@ def test_a_column_of_addresses_is_found(tmp_path: Path) -> None:
     assert {("tables, decoded", ADDRESS), ("tables, decoded", "column address")} <= leaks(tmp_path, "address_column")
 
 
+@pytest.mark.slow
 def test_a_printed_caller_is_found(tmp_path: Path) -> None:
     assert {("log", ADDRESS), ("log", "agent")} <= leaks(tmp_path, "repr_of_a_caller")
 
 
+@pytest.mark.slow
 def test_an_address_in_the_spool_is_found(tmp_path: Path) -> None:
     assert ("spool, while events wait", ADDRESS) in leaks(tmp_path, "address_in_the_spool")
 
@@ -109,6 +114,7 @@ def test_packed_addresses_are_found_in_the_machines_own_byte_order(tmp_path: Pat
     assert {"packed, little endian"} == {hit.how for hit in found if hit.what == ADDRESS}
 
 
+@pytest.mark.slow
 def test_a_packed_log_is_found(tmp_path: Path) -> None:
     assert ("data, while it runs", "agent") in leaks(tmp_path, "compressed_log")
 
@@ -117,10 +123,12 @@ def test_a_metrics_label_is_found(tmp_path: Path) -> None:
     assert ("metrics", "agent") in leaks(tmp_path, "metric_label")
 
 
+@pytest.mark.slow
 def test_a_key_in_the_environment_is_found(tmp_path: Path) -> None:
     assert ("environment and arguments", KEY) in leaks(tmp_path, "key_in_environment")
 
 
+@pytest.mark.slow
 def test_logged_locals_are_found(tmp_path: Path) -> None:
     assert {("log", ADDRESS), ("log", "agent"), ("log", "header")} <= leaks(tmp_path, "traceback_locals")
 
@@ -129,6 +137,7 @@ def test_a_saved_filter_is_found_by_its_key(tmp_path: Path) -> None:
     assert ("data, at the end", KEY) in leaks(tmp_path, "filter_dump")
 
 
+@pytest.mark.slow
 def test_a_logged_query_is_found(tmp_path: Path) -> None:
     assert {("log", "query"), ("log", "path")} <= leaks(tmp_path, "query_in_a_log")
 
