@@ -241,6 +241,7 @@ def test_of_6000_paths_5000_are_named_and_the_rest_is_other(start_stack: Callabl
     assert set(found.values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_small_declared_cap_holds_over_killed_workers_and_nothing_more_is_spooled(
     start_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.durability import cuts, injection, kills, mutants, server_kills
+from tests.durability import away, cuts, injection, kills, mutants, quota, server_kills
 from tests.durability.__main__ import LARGEST_SEED, main
 from tests.durability.bodies import Bodies
 from tests.durability.ledger import Ledger
@@ -26,9 +26,17 @@ from tests.durability.small_disk import BLOCK_BYTES, Ballast, small_disk
 from tests.requires import lacks
 from tests.stack import eventually
 
-# What takes longest and has a sister that runs every time: in many rounds below, and in `make prove-durability`.
-SISTERS = {kills.WITHOUT_IDS, server_kills.NAME, injection.NO_SPACE, injection.IO_ERROR, mutants.NAME}
-OFTEN = [each for each in SCENARIOS if each.name not in SISTERS]
+# What takes longest runs in many rounds below, and in `make prove-durability`.
+LONG = {
+    kills.WITHOUT_IDS,
+    server_kills.NAME,
+    injection.NO_SPACE,
+    injection.IO_ERROR,
+    mutants.NAME,
+    quota.NAME,
+    away.NAME,
+}
+OFTEN = [each for each in SCENARIOS if each.name not in LONG]
 
 
 @pytest.mark.parametrize("scenario", OFTEN, ids=lambda scenario: scenario.name)

@@ -130,7 +130,7 @@ def map_query(context: schemathesis.HookContext, query: dict[str, Any] | None) -
 
 # The live view's good answer does not end; tests/test_live.py reads it.
 @schema.exclude(path="/api/v1/live").parametrize()
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_requests_made_from_the_description_are_answered_as_it_says(case: schemathesis.Case[Any], asked: Stack) -> None:
     group = (case.operation.tags or [""])[0]
     public = group in PUBLIC
