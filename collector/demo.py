@@ -20,9 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import orjson
 
-from collector.catalogue.declarations import schemas_folder
 from collector.commands import plainly
 from collector.log import configure
 from collector.settings import Settings, read_settings
@@ -73,8 +71,6 @@ def _settings(data: Path) -> Settings:
 
 def _annotations(settings: Settings, span: range) -> str:
     """A table for each release of these days."""
-    if "annotation" not in orjson.loads((schemas_folder() / "configuration.json").read_bytes())["properties"]:
-        return ""
     told = []
     for product in settings.registry.products.values():
         for release in Releases(product.versions, span[0], len(span)).all:

@@ -82,9 +82,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
 
 
 # --- twelve leaks -----------------------------------------------------------------------------------------------------
-
-
-# Twelve leaks, each starting a collector; the half that finds its way through other searches of the same kind is slow.
+# Each starts a collector: half of them are left to the slow suite.
 
 
 def test_an_access_log_is_found(tmp_path: Path) -> None:
