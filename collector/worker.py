@@ -16,17 +16,20 @@ from typing import NamedTuple
 
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
+from collector.catalogue.registry import Registry
 from collector.clock import Clock
 from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts
 from collector.disk import DISK
+from collector.door.answers import Routes
 from collector.door.caller import Callers
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
 from collector.door.privacy_page import Operator
 from collector.door.receive import Receiver
+from collector.door.redirects import Redirects
 from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
@@ -110,6 +113,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             public_hosts=settings.public_hosts,
             keepalive_s=settings.keepalive_s,
             to_read=to_read,
+            more=more_routes(receiver, settings.registry),
         )
         await door.open(inherited.listener())
         upkeep = [asyncio.create_task(task) for task in (_keep_up(counting, memory, metrics, clock), forgetting.run())]
@@ -148,6 +152,11 @@ def _spool(
     )
     room = Room(DISK, spool, settings.data / FROZEN, int(settings.spool_mb * MB))
     return SpoolWriter(appender, room, metrics.spooled)
+
+
+def more_routes(receiver: Receiver, registry: Registry) -> Routes:
+    """Where the public port takes events besides the door's own addresses."""
+    return {**Redirects(receiver, registry).routes()}
 
 
 def judge_of(settings: Settings, declarations: Declarations) -> Judge:

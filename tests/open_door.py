@@ -16,7 +16,7 @@ from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts, make_minutes
-from collector.door.answers import Handler
+from collector.door.answers import Routes
 from collector.door.caller import Callers
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
@@ -33,6 +33,7 @@ from collector.reduce.reducer import Reducer
 from collector.reduce.region import Region
 from collector.reduce.sender import Senders
 from collector.settings import read_settings
+from collector.worker import more_routes
 from tests.memory_reading import SteppedClock
 from tests.spooling import DECLARATIONS, LIFE, new_writer
 from tests.tiny_mmdb import database
@@ -55,7 +56,7 @@ class OpenDoor:
     metrics: Metrics
     memory: SharedMemory
     tally: Tally
-    routes: dict[str, dict[str, Handler]]
+    routes: Routes
 
     def traces(self) -> tuple[str, dict[str, bytes], bytes]:
         """Everything that is kept: the shared memory (as a digest), the spool's files, the metrics."""
@@ -92,7 +93,8 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
     )
     book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), operator or Operator(), clock)
     to_read = book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes()
-    door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read)
+    more = more_routes(receiver, registry)
+    door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read, more=more)
     listener = socket.create_server(("127.0.0.1", 0))
     await door.open(listener)
     try:

@@ -6,6 +6,8 @@ reason; the counters of these three add up to what was received. A refused event
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -20,12 +22,15 @@ from collector.door.body import body_bytes, read_body
 from collector.door.caller import Caller
 from collector.door.judge import Judge
 from collector.door.tally import Tally
-from collector.errors import Refused, Unavailable
+from collector.errors import InDoubt, Refused, Unavailable
+from collector.log import log, place_of
+from collector.metrics import Reason
 from collector.reduce.sender import Sender
 from collector.spool.writer import Marked, SpoolWriter
 
 MAX_EVENTS = 100
 MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024  # of bodies that are read or wait for the disk; more are answered 503
+ASIDE_S = 1.0  # how long an answer that does not depend on its event waits for it: a poor disk takes milliseconds
 
 
 class Receiver:
@@ -50,38 +55,46 @@ class Receiver:
         self._clock = clock
         self._tally = tally
         self._in_flight_bytes = 0
+        self._aside: set[asyncio.Future[list[dict[str, Any]]]] = set()
 
     async def receive(self, request: web.BaseRequest) -> Answer:
         """POST /v1/events: one event object or an array of at most 100. Raises BodyRefused."""
+        return await self.with_body(request, self._events)
+
+    async def with_body(
+        self, request: web.BaseRequest, answered: Callable[[bytes, Caller], Awaitable[Answer]]
+    ) -> Answer:
+        """Read a body within all limits and have it answered; 503 while there is no room. Raises BodyRefused."""
         size_bytes = body_bytes(request)
         if not self._spool.accepting or self._in_flight_bytes + size_bytes > MAX_IN_FLIGHT_BYTES:
             return UNAVAILABLE
         self._in_flight_bytes += size_bytes
         try:
             caller = self._judge.caller(request)
-            try:
-                sent = orjson.loads(await read_body(request))
-            except orjson.JSONDecodeError:
-                return NOT_JSON
-            if isinstance(sent, dict):
-                return await self._count([sent], caller, one=True)
-            if not isinstance(sent, list):
-                return NOT_JSON
-            if len(sent) > MAX_EVENTS:
-                return TOO_MANY
-            return await self._count(sent, caller, one=False)
+            return await answered(await read_body(request), caller)
         finally:
             self._in_flight_bytes -= size_bytes
 
     async def receive_one(self, request: web.BaseRequest, event: dict[str, Any]) -> Answer:
-        """An event that another address than /v1/events spelled out (pixel, uninstall)."""
-        if not self._spool.accepting:
-            self._tally.not_counted("unavailable", 1)
-            return UNAVAILABLE
-        return await self._count([event], self._judge.caller(request), one=True)
+        """An event that an address without a body spelled out."""
+        return await self._told([event], self._judge.caller(request), one=True)
 
-    async def _count(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:
-        """Count each event that can be, wait until all of them are durable, and say which were refused."""
+    async def count_aside(self, request: web.BaseRequest, event: dict[str, Any]) -> None:
+        """Count an event of a request whose answer does not depend on that: waits a second at most, raises nothing."""
+        counting = asyncio.ensure_future(self.count([event], self._judge.caller(request)))
+        self._aside.add(counting)
+        counting.add_done_callback(self._ended_aside)
+        await asyncio.wait((counting,), timeout=ASIDE_S)
+
+    async def count(self, sent: list[Any], caller: Caller) -> list[dict[str, Any]]:
+        """Count each event that can be, wait until all of them are durable, and return which were refused.
+
+        A refusal has index, code, field and message. Raises Unavailable where none counts, InDoubt where that is not
+        known.
+        """
+        if not self._spool.accepting:
+            self._tally.not_counted("unavailable", len(sent))
+            raise Unavailable("the disk is full or does not keep up")
         now_s = self._clock.now()
         sender = self._judge.sender(caller)
         accepted: list[Marked] = []
@@ -101,13 +114,44 @@ class Receiver:
                 await self._spool.append(accepted)
             except Unavailable:
                 self._tally.not_counted("unavailable", len(accepted))
-                return UNAVAILABLE
+                raise
             self._tally.accepted(accepted)
             for property_id in live:
                 self._minutes.add(property_id, now_s)
+        return rejected
+
+    def leave_out(self, reason: Reason, events: int = 1) -> None:
+        """Note events that are not counted, for a reason that shows before they are events of ours."""
+        self._tally.not_counted(reason, events)
+
+    async def _events(self, body: bytes, caller: Caller) -> Answer:
+        try:
+            sent = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return NOT_JSON
+        if isinstance(sent, dict):
+            return await self._told([sent], caller, one=True)
+        if not isinstance(sent, list):
+            return NOT_JSON
+        if len(sent) > MAX_EVENTS:
+            return TOO_MANY
+        return await self._told(sent, caller, one=False)
+
+    async def _told(self, sent: list[Any], caller: Caller, *, one: bool) -> Answer:
+        """Count, and say which were refused."""
+        try:
+            rejected = await self.count(sent, caller)
+        except Unavailable:
+            return UNAVAILABLE
         if one and not rejected:
             return COUNTED
         return json_answer(200, {"accepted": len(sent) - len(rejected), "rejected": rejected[:MAX_LISTED]})
+
+    def _ended_aside(self, counting: asyncio.Future[list[dict[str, Any]]]) -> None:
+        self._aside.discard(counting)
+        error = None if counting.cancelled() else counting.exception()
+        if error and not isinstance(error, Unavailable | InDoubt):
+            log.error("an event could not be counted", **place_of(error))
 
     def _event(self, value: object, caller: Caller, sender: Sender | None, now_s: float) -> Marked | None:
         """Judge, cap and mark one event; None if it is not to be counted. Raises Refused."""

@@ -30,6 +30,7 @@ from collector.door.answers import (
     PREFLIGHT,
     Answer,
     Handler,
+    Routes,
 )
 from collector.door.body import BodyRefused
 from collector.door.receive import Receiver
@@ -64,19 +65,27 @@ class Door:
         public_hosts: tuple[str, ...],
         keepalive_s: float,
         to_read: Mapping[str, Handler] = MappingProxyType({}),
+        more: Routes = MappingProxyType({}),
     ) -> None:
-        """`to_read` are the addresses that only tell something: nothing is counted there."""
+        """Where else than at its own addresses the door answers.
+
+        to_read  addresses that only tell something: nothing is counted there
+        more     others, with their methods; one with a parameter, as /go/{link}, stands for all that begin as it does,
+                 and its handler answers NOT_FOUND for what it does not know
+        """
         self._receiver = receiver
         self._sites = registry.sites
         self._tally = tally
         self._hosts = frozenset(public_hosts)
-        self.routes: dict[str, dict[str, Handler]] = {
+        self.routes: dict[str, Mapping[str, Handler]] = {
             "/v1/events": {"POST": receiver.receive},
-            "/v1/pixel.gif": {"GET": self._pixel},
+            "/v1/pixel.gif": {"GET": self._pixel, "HEAD": _gif},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
-            HEALTH: {"GET": _healthz},
+            HEALTH: {"GET": _healthz, "HEAD": _healthz},
             **{path: {"GET": tell, "HEAD": tell, "OPTIONS": _no_preflight} for path, tell in to_read.items()},
+            **more,
         }
+        self._below = {path.split("/")[1]: methods for path, methods in self.routes.items() if "{" in path}
         self._server = _Server(self._answer, keepalive_s)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=SHUTDOWN_S)
         self._site: web.SockSite | None = None
@@ -151,21 +160,13 @@ class Door:
         path = request.rel_url.raw_path
         if self._hosts and path != HEALTH and request.host.partition(":")[0].lower() not in self._hosts:
             return MISDIRECTED  # but for health: whoever probes it calls by address
-        methods = self.routes.get(path)
+        methods = self.routes.get(path) or self._below.get(path[1:].partition("/")[0])
         if methods is None:
             return NOT_FOUND
         handler = methods.get(request.method)
         if handler is not None:
             return await handler(request)
-        if request.method == "OPTIONS":
-            return PREFLIGHT
-        return await self._uncounted(request, methods)
-
-    async def _uncounted(self, request: web.BaseRequest, methods: dict[str, Handler]) -> Answer:
-        """HEAD is answered like GET and never counted."""
-        if request.method != "HEAD" or "GET" not in methods:
-            return METHOD_NOT_ALLOWED
-        return {"/v1/pixel.gif": GIF, HEALTH: HEALTHY}.get(request.rel_url.raw_path, METHOD_NOT_ALLOWED)
+        return PREFLIGHT if request.method == "OPTIONS" else METHOD_NOT_ALLOWED
 
     async def _pixel(self, request: web.BaseRequest) -> Answer:
         """A page hit of a page without scripts: ?site&p (path or URL) and r, the page's referrer if it is known."""
@@ -177,7 +178,7 @@ class Door:
         event: dict[str, Any] = {"kind": "page_hit", "site": query.get("site", ""), "url": page}
         if "r" in query:
             event["referrer"] = query["r"]
-        await self._receiver.receive_one(request, event)
+        await self._receiver.count_aside(request, event)
         return GIF
 
     async def _uninstall(self, request: web.BaseRequest) -> Answer:
@@ -190,6 +191,11 @@ class Door:
 async def _healthz(request: web.BaseRequest) -> Answer:
     """The supervisor's sockets listen from the start, so a worker that answers means both ports do."""
     return HEALTHY
+
+
+async def _gif(request: web.BaseRequest) -> Answer:
+    """HEAD is answered like GET and never counted."""
+    return GIF
 
 
 async def _no_preflight(request: web.BaseRequest) -> Answer:
