@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.browser.lived import NEW, PEOPLE, Lived, let_in, live
 from tests.browser.screen import Look, Screen
 from tests.browser.told_truth import Truth
-from tests.requires import lacks, needs
+from tests.chromium import open_chromium
+from tests.requires import lacks
 from tests.stack import ROOT, Stack
-
-CHROMIUM = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 @pytest.fixture(scope="package")
@@ -44,11 +39,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The browser. Playwright holds an event loop while it runs, so no test of this package may be async."""
-    needs("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
