@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.adapters.aptabase import AptabaseEvents
+from collector.adapters.plausible import PlausibleEvents
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
 from collector.catalogue.registry import Registry
@@ -156,7 +158,8 @@ def _spool(
 
 def more_routes(receiver: Receiver, registry: Registry) -> Routes:
     """Where the public port takes events besides the door's own addresses."""
-    return {**Redirects(receiver, registry).routes()}
+    takers = (Redirects, PlausibleEvents, AptabaseEvents)
+    return {path: methods for taker in takers for path, methods in taker(receiver, registry).routes().items()}
 
 
 def judge_of(settings: Settings, declarations: Declarations) -> Judge:

@@ -10,12 +10,13 @@ from playwright.sync_api import Browser
 
 from tests.chromium import open_chromium
 from tests.clients.npm_packages import installed
+from tests.pages_to_serve import RESOLVED
 
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """The browser. No test of this package may be async while it is open."""
-    with open_chromium() as browser:
+    with open_chromium(RESOLVED) as browser:
         yield browser
 
 
