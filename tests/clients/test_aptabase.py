@@ -16,9 +16,9 @@ from playwright.sync_api import Browser
 from collector.tools.prove.forms import Canaries, Words
 from collector.tools.prove.scan import scan_files, scan_sqlite
 from collector.tools.prove.tables import scan_tables
-from tests.clients.meeting_a_crowd import crowd, told
 from tests.clients.npm_packages import bundled
 from tests.counting import events_seen, load
+from tests.meeting_a_crowd import crowd, told
 from tests.pages_to_serve import AGENT, serve_pages
 from tests.stack import ROOT, Stack, eventually
 

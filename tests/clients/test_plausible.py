@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.clients.meeting_a_crowd import crowd, told
 from tests.clients.npm_packages import bundled
 from tests.counting import events_seen, settle
+from tests.meeting_a_crowd import crowd, told
 from tests.pages_to_serve import AGENT, Pages, serve_pages
 from tests.stack import Stack, eventually
 

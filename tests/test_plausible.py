@@ -1,0 +1,143 @@
+"""Plausible's events API at the front door: what is answered to which body, and what of it is counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.adapters.plausible import PATH
+from tests.calling import Reply
+from tests.counting import events_seen, gained_by
+from tests.meeting_a_crowd import crowd, told
+from tests.stack import Stack
+
+CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "plausible.json").read_text("utf-8"))
+HIT = {"n": "pageview", "u": "https://www.example.org/pricing", "d": "www.example.org", "r": None}
+BROWSER = {"User-Agent": "Mozilla/5.0", "Content-Type": "text/plain"}
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+SENT = (b"secret", b"foreign", b"unknown", b"pricing", b"app")  # words of the bodies that no answer may hold
+
+
+def body_of(case: dict[str, Any]) -> bytes:
+    if "raw" in case:
+        return str(case["raw"]).encode()
+    if "body" in case:
+        return orjson.dumps(case["body"])
+    put_in = {key: _spelled_out(value) for key, value in case.get("set", {}).items()}
+    return orjson.dumps({key: value for key, value in (HIT | put_in).items() if key not in case.get("drop", ())})
+
+
+def _spelled_out(value: Any) -> Any:
+    if isinstance(value, dict) and "$repeat" in value:
+        head, text, times = value["$repeat"]
+        return head + "".join(text.replace("%", str(number)) for number in range(times))
+    return value
+
+
+def send(stack: Stack, body: bytes, headers: dict[str, str] | None = None) -> Reply:
+    return stack.request("POST", PATH, body, BROWSER | (headers or {}))
+
+
+def test_every_body_is_answered_by_the_rule_and_counted_as_what_it_is(stack: Stack) -> None:
+    answers = {}
+
+    def send_all() -> None:
+        answers.update({case["is"]: send(stack, body_of(case)) for case in CASES})
+
+    send_all()
+    for case in CASES:
+        reply = answers[case["is"]]
+        assert told_by(reply) == case["answer"], (case, reply)
+        assert not [word for word in SENT if word in reply.body], case
+    expected = Counter(case["counts"] for case in CASES if "counts" in case)
+    sites = sum(case["answer"] == "dropped" for case in CASES) + 28  # one case names 29 sites that are unknown
+    refused = {
+        case["is"] for case in CASES if case["answer"] == "url" and isinstance(case.get("set", {}).get("u"), str)
+    }
+    gained = gained_by(stack, send_all, expected.total() + sites + len(refused) + 1)
+    assert {kind: gained[f"accepted {kind}"] for kind in expected} == expected
+    assert gained["not_counted unmapped"] == sites
+    assert gained["refused"] == len(refused) + 1  # the one that is too long
+
+
+def told_by(reply: Reply) -> str:
+    """ "ok", "dropped", or the key that an answer says is wrong."""
+    assert "set-cookie" not in reply.headers
+    assert reply.headers["access-control-allow-origin"] == "*"
+    if reply.status == 202:
+        assert reply.body == b"ok"
+        return "dropped" if reply.headers.get("x-plausible-dropped") == "1" else "ok"
+    assert reply.status == 400
+    ((key, rules),) = reply.json["errors"].items()
+    assert all(isinstance(rule, str) for rule in rules)
+    return str(key)
+
+
+def test_seconds_scroll_and_paths_are_those_of_the_events(stack: Stack) -> None:
+    crowd(stack)
+    for engaged_ms, depth in ((4200, 60), (1500, None), (499, 100), (None, 255)):
+        send(stack, orjson.dumps(HIT | {"n": "engagement", "e": engaged_ms, "sd": depth}))
+    for url in ("/#/one", "/app#!/two?x=1", "/app/#three", "/four", "/five#"):
+        send(stack, orjson.dumps(HIT | {"u": f"https://www.example.org{url}", "h": 1}))
+    send(stack, orjson.dumps(HIT | {"u": "https://www.example.org/six#/seven", "h": 0}))
+    assert told(stack, "page_time", ["path"], "amount") == {"/pricing": 4 + 2 + 0 + 0}
+    assert told(stack, "page_scroll", ["path"], "amount") == {"/pricing": 60 + 100}
+    assert told(stack, "page_scroll", ["path"]) == {"/pricing": 2}
+    paths = ("/one", "/app/two", "/app/three", "/four", "/five", "/six")
+    assert told(stack, "pages", ["path"]) == dict.fromkeys(paths, 1)
+
+
+@pytest.mark.parametrize("event", ["pageview", "engagement", "signup", "never declared"])
+def test_the_answer_is_the_same_for_a_bot_an_opt_out_and_a_repeat(shared_stack: Stack, event: str) -> None:
+    body = orjson.dumps(HIT | {"n": event})
+    replies = [
+        send(shared_stack, body, headers)
+        for headers in ({}, {}, {"User-Agent": BOT}, {"Sec-GPC": "1"}, {"DNT": "1"}, {"Sec-Purpose": "prefetch"})
+    ]
+    assert len({(reply.status, reply.body, tuple(reply.headers.items())) for reply in replies}) == 1
+
+
+def test_nobody_who_opted_out_is_counted(stack: Stack) -> None:
+    def opted_out() -> None:
+        for name in ("pageview", "engagement", "signup"):
+            send(stack, orjson.dumps(HIT | {"n": name}), {"Sec-GPC": "1"})
+
+    gained = gained_by(stack, opted_out, 3)
+    assert gained["not_counted opt_out"] == 3
+
+
+def test_a_browser_may_send_from_any_page(shared_stack: Stack) -> None:
+    asked = {"Origin": "https://www.example.org", "Access-Control-Request-Method": "POST"}
+    reply = shared_stack.request("OPTIONS", PATH, None, asked)
+    assert reply.status == 204
+    assert "POST" in reply.headers["access-control-allow-methods"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ("n", "name", "u", "url", "d", "domain", "r", "p", "props", "m", "h", "hashMode", "e", "sd", "i", "$")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(put_in=st.dictionaries(st.sampled_from(KEYS), JSON, max_size=6), drop=st.sets(st.sampled_from(KEYS), max_size=2))
+def test_no_body_is_more_than_it_can_take(shared_stack: Stack, put_in: dict[str, Any], drop: set[str]) -> None:
+    body = {key: value for key, value in (HIT | put_in).items() if key not in drop}
+    reply = send(shared_stack, json.dumps(body).encode())
+    assert reply.status in (202, 400), body
+    told_by(reply)
+
+
+def test_no_body_reached_the_log(shared_stack: Stack) -> None:
+    send(shared_stack, orjson.dumps(HIT | {"n": "secret-goal", "u": "https://www.example.org/secret-page"}))
+    assert events_seen(shared_stack)["received"]
+    assert "secret" not in shared_stack.log_text
