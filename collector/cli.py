@@ -22,6 +22,7 @@ from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, read, settings_options
 from collector.errors import Code, Misconfigured
+from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
 from collector.log import configure, log
 from collector.metrics import Metrics
@@ -132,6 +133,7 @@ def dictionary() -> None:
 
 collector.add_command(query)
 collector.add_command(quarantine)
+collector.add_command(import_log)
 collector.add_command(prove_command)
 collector.add_command(seal)
 collector.add_command(user)
