@@ -6,6 +6,7 @@ while none runs, here (seal_command.py), exactly as the collector's own.
 
 from __future__ import annotations
 
+import gc
 import resource
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def import_log(files: tuple[Path, ...], site: str | None, **flags: str | None) -
     settings = read(flags)
     configure("warning")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # this process's memory holds addresses: none on disk
+    gc.disable()  # nothing made here is a cycle, and there is much of it: a tenth of the time (measured)
     if not (settings.data / "lock").exists():
         hold(settings.data).release()
     declarations = read_declarations()

@@ -54,8 +54,10 @@ TELLS: dict[Left, str] = {
 }
 
 STATIC = frozenset(
-    ("css", "js", "mjs", "map", "json", "webmanifest", "woff", "woff2", "ttf", "otf", "eot")
-    + ("ico", "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "bmp")
+    (
+        *("css", "js", "mjs", "map", "json", "webmanifest", "woff", "woff2", "ttf", "otf", "eot"),
+        *("ico", "png", "jpg", "jpeg", "gif", "svg", "webp", "avif", "bmp"),
+    )
 )
 """What the last name of a path ends in, of files that a page brings along."""
 STATIC_NAMES = frozenset(("robots.txt", "ads.txt", "sitemap.xml"))

@@ -138,14 +138,17 @@ class ImportLog:
         """Count all lines from the places on that were reached."""
         whole = sum(log.content.size_bytes for log in logs)
         lines = merged(logs, progress.places)
-        counting: Counting | None = None
         kept_after = self._kept_after()
-        while portion := list(islice(lines, self.chunk_lines)):
-            counting = counting or self.counting(progress.epoch)
-            for read in portion:
+        counting: Counting | None = None
+        while True:
+            before = progress.tally.total()
+            for read in islice(lines, self.chunk_lines):
+                counting = counting or self.counting(progress.epoch)
                 left = self._left(read, progress, counting, kept_after)
                 progress.tally[left or "counted"] += 1
                 progress.places[read.file] = read.end
+            if counting is None or progress.tally.total() == before:
+                return
             self.advance(sum(progress.places), whole)
             one.add(progress, counting.taken())
 
