@@ -1,7 +1,7 @@
 """An import that is driven in this process, under a stepped clock, killed before whichever step one likes.
 
-What it hands over is sealed by a collector's real sealer, in a real engine. Days lie far ahead, so that the engine, which
-knows no other clock than the machine's, keeps what is sealed.
+What it hands over is sealed by a collector's real sealer, in a real engine. Days lie far ahead, so that the engine,
+which knows no other clock than the machine's, keeps what is sealed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tests.sealing import DAY_S, FIRST_DAY, Node, SteppedDisk, Steps
 
 ONE_SITE = Registry(sites={SITE: REGISTRY.sites[SITE]}, products={}, links={}, downloads=())
 TODAY = FIRST_DAY + 30
+NOTHING = Excluded()
 
 
 @cache
@@ -45,7 +46,7 @@ class Importer:
     chunk_lines: int = 10
     registry: Registry = ONE_SITE
     site: str | None = None
-    excluded: Excluded = Excluded()
+    excluded: Excluded = NOTHING
     steps: Steps = field(default_factory=Steps)
     notices: list[str] = field(default_factory=list)
 

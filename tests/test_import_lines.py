@@ -149,7 +149,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), min_size=2, max_size=4
     zone=st.sampled_from(["+0000", "+0530", "-0930", "+1245"]),
     host=st.sampled_from(["", "www.example.org:8443"]),
 )
-def test_whatever_was_sent_is_read_back(  # noqa: PLR0913 - one parameter a field
+def test_whatever_was_sent_is_read_back(
     *, at: int, address: object, path: str, referrer: str, agent: str, zone: str, host: str
 ) -> None:
     told = Request(

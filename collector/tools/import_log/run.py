@@ -15,7 +15,7 @@ from __future__ import annotations
 import calendar
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import islice
@@ -34,7 +34,7 @@ from collector.warehouse.batch import SEALING, freeze_seal, seal_name
 from collector.warehouse.folding import DayCell, Folding
 from collector.warehouse.tables import DAY_S, KEPT_MONTHS
 
-CHUNK_LINES = 50_000  # two seconds of work
+CHUNK_LINES = 20_000  # a second of work; its cells take some 10 ms to write
 HANDED_AT_ONCE = 20  # days; inserting one takes some 50 ms, and the loader waits meanwhile
 _MARGIN_DAYS = 1  # of what the engine keeps, for the time until a day is inserted
 
@@ -70,10 +70,10 @@ class ImportLog:
     notice: Callable[[str], None]
     advance: Callable[[int, int], None] = lambda done, of: None
     chunk_lines: int = CHUNK_LINES
-    _imports: Imports = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_imports", Imports(self.disk, self.data))
+    @property
+    def _imports(self) -> Imports:
+        return Imports(self.disk, self.data)
 
     def run(self, paths: Sequence[Path]) -> Told | None:
         """Import these files; None if nothing of them is new. Raises Misconfigured and OSError."""
