@@ -121,7 +121,7 @@ def test_every_line_is_counted_or_left_out_for_a_reason(importer: Importer, clie
         "out_of_order": [Request(at=NOON - 2 * DAY_S)],
     }
     unreadable = (b"\n", b"\x00\xff\n", b'x "\n', b"y" * 200_000 + b"\n", b"the end")
-    lines = [each for each in (*left.values(), good) for each in each]
+    lines = [request for requests in (*left.values(), good) for request in requests]
     told = importer.counted(written(tmp_path / "access.log", lines[::-1], *unreadable))
     assert told.tally == {"counted": len(good), "unreadable": 5} | {reason: len(its) for reason, its in left.items()}
     paths = {"/": 9, "/a": 1, "/administrators": 1, "/x": 1, "/notes.txt": 1, "/css": 1, "/whole": 1}

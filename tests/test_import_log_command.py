@@ -194,9 +194,9 @@ def test_killed_while_it_reads_and_seals_it_is_exact_and_no_address_ever_touches
 ) -> None:
     canaries = Canaries()
     made = visits(FIRST, 2, 11_000 if len(moments) == 2 else 22_000)
-    odd = {"agent": canaries.words.user_agent, "path": f"/?{canaries.words.query}"}
+    agent, path = canaries.words.user_agent, f"/?{canaries.words.query}"
     for address, place in ((ADDRESS, 10), (OTHER_ADDRESS, 20_001), (ADDRESS_6, -1)):
-        made[place] = replace(made[place], address=address, **odd)
+        made[place] = replace(made[place], address=address, agent=agent, path=path)
     (tmp_path / "logs").mkdir()
     logs = rotated(tmp_path / "logs", made, 2)
     sought = {ADDRESS, OTHER_ADDRESS, ADDRESS_6, "agent", "query"}
@@ -209,5 +209,5 @@ def test_killed_while_it_reads_and_seals_it_is_exact_and_no_address_ever_touches
     assert alone.begin(logs).wait() == 0, alone.said.read_text()
     assert not scan_files("ended", [alone.folder], canaries).hits
     paths = per_path(made)
-    paths["/"] = paths.pop(f"/?{canaries.words.query}")
+    paths["/"] = paths.pop(path)
     assert {row[0]: row[1] for row in asked(start_stack(config=CONFIG), "pages", by="path")} == paths

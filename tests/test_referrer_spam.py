@@ -11,6 +11,7 @@ import pytest
 from collector.errors import Misconfigured
 from collector.settings import Settings, read_settings
 from collector.worker import spammers_of
+from tests.calling import Reply
 from tests.counting import gained_by
 from tests.made_logs import AGENTS, SITE
 from tests.stack import Stack
@@ -37,7 +38,7 @@ def test_spam_is_answered_like_any_hit_and_left_out_by_its_reason(
     stack = start_stack(config=CONFIG.format(tmp_path / "spammers.txt"))
     spam = ["https://spam.example/", "http://www.spam.example/x", "https://xn--bcher-kva.example"]
     agent = {"User-Agent": AGENTS[0]}
-    replies = []
+    replies: list[Reply] = []
 
     def send() -> None:
         replies.extend(stack.post(hit(each), agent) for each in [*spam, "https://example.com/", None])
