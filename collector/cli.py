@@ -35,6 +35,7 @@ from collector.settings import EXAMPLE, Settings
 from collector.simulate_command import simulate
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
+from collector.tools.import_log.hits import excluded_by
 from collector.tools.prove.command import prove_command
 from collector.tools.routes import MANY, as_toml, read_pages, routes_of, told_of
 from collector.tools.sitemap import addresses_in
@@ -107,6 +108,7 @@ def check(*, lock: bool, **flags: str | None) -> None:
     )
     settings = read(flags)
     check_settings(settings)
+    excluded_by(settings.text)
     registry = settings.registry
     click.echo(
         f"{settings.config or f'the built-in example, {EXAMPLE}'}: fine (sites: {len(registry.sites)},"
