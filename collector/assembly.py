@@ -55,7 +55,7 @@ from collector.warehouse.reading import Reading
 from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
-from collector.worker import SPOOL, region_of, stop_signal, work
+from collector.worker import SPOOL, region_of, spammers_of, stop_signal, work
 
 Result = TypeVar("Result")
 
@@ -83,6 +83,7 @@ def run_child(role: str, inherited: Inherited) -> None:
 def check_settings(settings: Settings) -> None:
     """Say before anything starts what would stop a process that starts: raises Misconfigured."""
     region_of(settings)
+    spammers_of(settings)
     if settings.strict_memory and platform.libc_ver()[0] != "glibc":
         raise Misconfigured("strict_memory: needs the GNU C library, which overwrites what is freed")
     if settings.clickhouse is not None:

@@ -22,6 +22,7 @@ from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, read, settings_options
 from collector.errors import Code, Misconfigured
+from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
 from collector.log import configure, log
 from collector.metrics import Metrics
@@ -34,6 +35,7 @@ from collector.settings import EXAMPLE, Settings
 from collector.simulate_command import simulate
 from collector.supervisor import EXIT_MISCONFIGURED, serve, take_over
 from collector.tools import replay, start_lines
+from collector.tools.import_log.hits import excluded_by
 from collector.tools.prove.command import prove_command
 from collector.tools.routes import MANY, as_toml, read_pages, routes_of, told_of
 from collector.tools.sitemap import addresses_in
@@ -106,6 +108,7 @@ def check(*, lock: bool, **flags: str | None) -> None:
     )
     settings = read(flags)
     check_settings(settings)
+    excluded_by(settings.text)
     registry = settings.registry
     click.echo(
         f"{settings.config or f'the built-in example, {EXAMPLE}'}: fine (sites: {len(registry.sites)},"
@@ -132,6 +135,7 @@ def dictionary() -> None:
 
 collector.add_command(query)
 collector.add_command(quarantine)
+collector.add_command(import_log)
 collector.add_command(prove_command)
 collector.add_command(seal)
 collector.add_command(user)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import Metric
@@ -23,8 +23,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
-Reason = Literal["bot", "opt_out", "test", "prefetch", "partial", "unmapped", "unavailable"]
-REASONS: tuple[Reason, ...] = ("bot", "opt_out", "test", "prefetch", "partial", "unmapped", "unavailable")
+Reason = Literal["bot", "referrer_spam", "opt_out", "test", "prefetch", "partial", "unmapped", "unavailable"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
 FILTER_DAYS = ("today", "yesterday")
 BODY_STATUSES = (400, 404, 405, 408, 413, 415, 417, 421, 429, 500, 503)
 OTHER_STATUS = "other"

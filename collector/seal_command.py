@@ -39,17 +39,9 @@ def seal(node: str | None, **flags: str | None) -> None:
     if node is not None and not NODE.fullmatch(node):
         raise Misconfigured("--node: a node is 16 hex digits, as in its DATA/node")
     settings = read(flags)
-    path = BASE if node is None else f"{BASE}/{node}"
-
-    def online(address: str) -> dict[str, Any]:
-        return _online(settings, address, path)
-
-    def offline(folder: DataFolder) -> dict[str, Any]:
-        return told_as_json(seal_offline(settings, folder, None if node is None else int(node, 16)))
-
     sealed, more = 0, True
     while more:
-        told = reach(settings, analyst_given=bool(flags["analyst"]), online=online, offline=offline)
+        told = seal_now(settings, analyst_given=bool(flags["analyst"]), node=node)
         for each in told["sealed"]:
             click.echo(f"{each['day']}  sealed: {each['cells']:,} cells became {each['rows']:,} rows")
         sealed += len(told["sealed"])
@@ -58,6 +50,19 @@ def seal(node: str | None, **flags: str | None) -> None:
         click.echo(f"{each['day']}  {_why(each)}")
     if not sealed:
         click.echo("Nothing was to be sealed.")
+
+
+def seal_now(settings: Settings, *, analyst_given: bool, node: str | None) -> dict[str, Any]:
+    """Have one portion of days sealed, whoever owns the database; what that did and left. Raises Misconfigured."""
+    path = BASE if node is None else f"{BASE}/{node}"
+
+    def online(address: str) -> dict[str, Any]:
+        return _online(settings, address, path)
+
+    def offline(folder: DataFolder) -> dict[str, Any]:
+        return told_as_json(seal_offline(settings, folder, None if node is None else int(node, 16)))
+
+    return reach(settings, analyst_given=analyst_given, online=online, offline=offline)
 
 
 def _why(open_day: dict[str, Any]) -> str:

@@ -57,6 +57,7 @@ class Settings:
 
     config   the file they came from, None for the built-in example
     geoip_db None: the database that came with the collector, if one did
+    referrer_spam  list of domains, one a line, whose referrers make a page hit spam; None: no list
     unknown  COLLECTOR_* variables that mean nothing, to be warned about
     strict_memory  workers leave no remnants of requests in freed memory (forgetting.py)
     clickhouse  address of a server (warehouse/server.py checks it), None: the embedded engine
@@ -74,6 +75,7 @@ class Settings:
     live_fold_s: float
     analyst_token: str | None = field(repr=False)
     geoip_db: Path | None
+    referrer_spam: Path | None
     log_level: str
     clickhouse: str | None = field(repr=False)
     strict_memory: bool
@@ -94,7 +96,7 @@ class Settings:
     def from_json(cls, text: bytes) -> Settings:
         """Exactly what to_json was called on."""
         values = orjson.loads(text)
-        for name in ("config", "geoip_db"):
+        for name in ("config", "geoip_db", "referrer_spam"):
             values[name] = Path(values[name]) if values[name] else None
         return cls(
             **values
@@ -263,6 +265,7 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "live_fold_s": _number(0, 86_400, "seconds"),
     "analyst_token": _token,
     "geoip_db": _file,
+    "referrer_spam": _file,
     "log_level": _log_level,
     "clickhouse": _text,
     "strict_memory": _flag,
@@ -283,6 +286,7 @@ _DEFAULTS: dict[str, Callable[[], Any]] = {
     "live_fold_s": lambda: 3600.0,
     "analyst_token": lambda: None,
     "geoip_db": lambda: None,
+    "referrer_spam": lambda: None,
     "log_level": lambda: "info",
     "clickhouse": lambda: None,
     "strict_memory": lambda: False,

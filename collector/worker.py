@@ -35,7 +35,7 @@ from collector.door.redirects import Redirects
 from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
-from collector.errors import Code
+from collector.errors import Code, Misconfigured
 from collector.forgetting import Forgetting
 from collector.ledger import ledger_of
 from collector.log import log, loop_exception_handler
@@ -45,6 +45,7 @@ from collector.reduce.platform import Platforms
 from collector.reduce.reducer import Reducer
 from collector.reduce.region import Region
 from collector.reduce.sender import Senders
+from collector.reduce.url import canonical
 from collector.settings import Settings
 from collector.spool.appender import Appender
 from collector.spool.room import Room
@@ -169,9 +170,23 @@ def judge_of(settings: Settings, declarations: Declarations) -> Judge:
     region = region_of(settings)
     if region.age_days is not None and region.age_days > OLD_DAYS:
         log.warning("the country database is old", days=region.age_days)
-    reducer = Reducer(declarations, settings.registry, Senders(region, platforms))
+    reducer = Reducer(declarations, settings.registry, Senders(region, platforms), spammers_of(settings))
     callers = Callers(settings.trusted_proxies, settings.forwarded_header)
     return Judge(callers, Kinds(declarations, settings.registry), reducer)
+
+
+def spammers_of(settings: Settings) -> frozenset[str]:
+    """The domains of these settings' list of referrer spammers, one a line; raises Misconfigured if it cannot be read.
+
+    Empty lines and what stands after a # do not count.
+    """
+    if settings.referrer_spam is None:
+        return frozenset()
+    try:
+        lines = settings.referrer_spam.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"referrer_spam: {settings.referrer_spam} cannot be read as text") from error
+    return frozenset(canonical(line.partition("#")[0].strip()) for line in lines) - {""}
 
 
 def rehearse(settings: Settings) -> None:

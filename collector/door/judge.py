@@ -41,4 +41,6 @@ class Judge:
             return caller.left_out or "opt_out"
         if sender.platform.bot and "site" in told.fields:
             return "bot"
+        if self._reducer.is_spam(told):
+            return "referrer_spam"
         return self._reducer.reduce(told, sender, now_s)

@@ -12,6 +12,7 @@ TITLE = "What you see of me"
 REASONS = {
     "opt_out": "Your browser says that it does not want to be counted (Sec-GPC or DNT). Nothing of it is.",
     "bot": "This looks like a program that visits pages by itself. Those are not counted.",
+    "referrer_spam": "It names a page before it whose owner is known to send false visits. That is not counted.",
     "test": "It is marked as a test. Tests are not counted.",
     "prefetch": "Your browser asks in advance, before anybody looks. That is not counted.",
     "partial": "Only a part was asked for. That is not counted.",

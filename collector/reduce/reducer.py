@@ -26,7 +26,7 @@ FIRST_LETTERS = {"day": "d", "week": "w", "month": "m", "ever": "e"}
 
 @dataclass(slots=True)
 class Told:
-    """What an event says of the property itself: enough to refuse it. `source` is read by `reduce` only."""
+    """What an event says of the property itself: enough to refuse it. `source`: read by `is_spam`, for `reduce`."""
 
     fields: Fields
     property: str
@@ -40,12 +40,18 @@ Getter = Callable[[Told, Sender], Fact]
 class Reducer:
     """Reduces events; one per worker."""
 
-    def __init__(self, declarations: Declarations, registry: Registry, senders: Senders) -> None:
+    def __init__(
+        self,
+        declarations: Declarations,
+        registry: Registry,
+        senders: Senders,
+        spammers: frozenset[str] = frozenset(),
+    ) -> None:
         self.sender = senders.of
         self._products = registry.products
         self._languages = declarations.dimensions["language"].values or frozenset()
         self._pages = Pages(registry)
-        self._sources = Sources(registry)
+        self._sources = Sources(registry, spammers)
         self._getters = {
             kind: tuple(
                 self._getter(name, declarations.kinds[kind]["properties"], role)
@@ -62,12 +68,21 @@ class Reducer:
             return Told(fields, site or fields["product"], None)
         return Told(fields, site, self._pages.read(site, url))
 
+    def is_spam(self, told: Told) -> bool:
+        """Whether a page hit names a referrer of the list of spammers."""
+        fields = told.fields
+        if told.page and fields["kind"] == "page_hit":
+            told.source = self._sources.of(told.property, fields.get("referrer"))
+            return told.source.spam
+        return False
+
     def reduce(self, told: Told, sender: Sender, now_s: float) -> Event:
-        """The event as it goes on: buckets, flags and numbers in its kind's order; of the sender only buckets."""
+        """The event as it goes on: buckets, flags and numbers in its kind's order; of the sender only buckets.
+
+        `is_spam` comes before, for it reads the source.
+        """
         fields = told.fields
         kind = fields["kind"]
-        if told.page and kind == "page_hit":
-            told.source = self._sources.of(told.property, fields.get("referrer"))
         return Event(
             kind,
             told.property,

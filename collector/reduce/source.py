@@ -30,10 +30,14 @@ _PUNYCODE = "xn--"
 
 
 class Source(NamedTuple):
-    """The registrable domain, "(direct)" or "(unknown)"; entry: the visit begins here, not coming from this site."""
+    """The registrable domain, "(direct)" or "(unknown)"; entry: the visit begins here, not coming from this site.
+
+    spam  whether the referrer is on the operator's list of spammers
+    """
 
     source: str
     entry: bool
+    spam: bool = False
 
 
 _DIRECT = Source(DIRECT, entry=True)
@@ -43,8 +47,10 @@ _UNREADABLE = Source(UNKNOWN, entry=True)
 class Sources:
     """Tells sources; one per worker."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, spammers: frozenset[str] = frozenset()) -> None:
+        """`spammers`: domains as DNS spells them; what is below them is meant, too."""
         self._hosts = {site.id: frozenset(map(canonical, site.hosts)) for site in registry.sites.values()}
+        self._spammers = spammers
         self._suffixes = PublicSuffixList(accept_unknown=False)
         self._memo: Memo[Source] = Memo(_REMEMBERED)
 
@@ -61,7 +67,12 @@ class Sources:
         address = split(referrer[:_LOOKED_AT])
         if address is None:
             return _UNREADABLE
-        return Source(self._domain(address.host), entry=address.host not in self._hosts[site_id])
+        entry = address.host not in self._hosts[site_id]
+        return Source(self._domain(address.host), entry, self._is_spam(address.host))
+
+    def _is_spam(self, host: str) -> bool:
+        labels = host.split(".") if self._spammers else []
+        return any(".".join(labels[place:]) in self._spammers for place in range(len(labels)))
 
     def _domain(self, host: str) -> str:
         labels = host.split(".")
