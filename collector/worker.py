@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.adapters.aptabase import AptabaseEvents
 from collector.adapters.plausible import PlausibleEvents
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
@@ -159,7 +158,7 @@ def _spool(
 
 def more_routes(receiver: Receiver, registry: Registry) -> Routes:
     """Where the public port takes events besides the door's own addresses."""
-    takers = (Redirects, PlausibleEvents, AptabaseEvents)
+    takers = (Redirects, PlausibleEvents)
     return {path: methods for taker in takers for path, methods in taker(receiver, registry).routes().items()}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Any, cast
@@ -20,12 +20,6 @@ import orjson
 from collector.catalogue.declarations import schemas_folder
 from collector.errors import Misconfigured
 
-# What a mapped event says of itself where the mapping does not
-_CONSTANTS: dict[str, dict[str, Any]] = {
-    "install": {"channel": "stable", "outcome": "ok"},
-    "update_check": {"channel": "stable"},
-    "feature_use": {"feature": "", "count": 1},
-}
 LONGEST_SHOWN = 120  # characters of what was written, in a message
 
 
@@ -73,15 +67,6 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AptabaseApp:
-    """What an App-Key of Aptabase's SDKs stands for: a product, and per name of theirs what its events say here."""
-
-    key: str
-    product: str
-    events: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
     """What happened to a property on a day (ISO), for who looks at its curves."""
 
@@ -99,7 +84,6 @@ class Registry:
     links: dict[str, Link]
     downloads: tuple[Download, ...]
     annotations: tuple[Annotation, ...] = ()
-    aptabase: dict[str, AptabaseApp] = field(default_factory=dict)
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -149,7 +133,6 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
         links={link.id: link for link in links},
         downloads=downloads,
         annotations=annotations,
-        aptabase=_aptabase(parsed_toml.get("aptabase", ()), {product.id: product for product in products}),
     )
     owners = [(place("link", index, "property"), link.property) for index, link in enumerate(links)]
     _all(owners, registry.knows, "must be the id of a site or product")
@@ -232,34 +215,6 @@ def _product(entry: dict[str, Any], schema: dict[str, Any]) -> Product:
     given = _defaults(schema, "product") | entry
     names = {key: frozenset(values) for key, values in given.items() if key != "id"}
     return Product(id=given["id"], **names)
-
-
-def _aptabase(entries: Iterable[dict[str, Any]], products: dict[str, Product]) -> dict[str, AptabaseApp]:
-    apps: dict[str, AptabaseApp] = {}
-    for index, entry in enumerate(entries):
-        place = f"aptabase[{index}]"
-        _once([(f"{place}.key", key) for key in (*apps, entry["key"])], "must be unique among aptabase")
-        _all([(f"{place}.product", entry["product"])], products.__contains__, "must be the id of a product")
-        given = entry.get("event", ())
-        _once([(f"{place}.event", event["name"]) for event in given], "a name must be mapped once")
-        for event in given:
-            _check_mapped(f"{place}.event", event, products[entry["product"]])
-        events = {event["name"]: _mapped(event) for event in given}
-        apps[entry["key"]] = AptabaseApp(key=entry["key"], product=entry["product"], events=events)
-    return apps
-
-
-def _check_mapped(place: str, event: dict[str, Any], product: Product) -> None:
-    for key, declared in (("feature", product.features), ("channel", product.channels)):
-        if key in _CONSTANTS[event["kind"]]:
-            told = event.get(key, _CONSTANTS[event["kind"]][key])
-            _all([(f"{place}.{key}", told)], declared.__contains__, f"must be a declared {key} of the product")
-    strange = set(event) - {"name", "kind", *_CONSTANTS[event["kind"]]}
-    _all([(place, key) for key in sorted(strange)], lambda key: False, f"{event['kind']} has no such key")
-
-
-def _mapped(event: dict[str, Any]) -> dict[str, Any]:
-    return {**_CONSTANTS[event["kind"]], **{key: value for key, value in event.items() if key != "name"}}
 
 
 def _defaults(schema: dict[str, Any], table: str) -> dict[str, Any]:

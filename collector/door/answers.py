@@ -109,7 +109,7 @@ GIF = answer(
 )
 PREFLIGHT = answer(
     204,
-    more="Access-Control-Allow-Methods: POST, GET, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type, App-Key\r\n"
+    more="Access-Control-Allow-Methods: POST, GET, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
     "Access-Control-Max-Age: 86400\r\n",
 )
 HEALTHY = json_answer(200, {"status": "ok"})
