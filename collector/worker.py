@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from collector.adapters.aptabase import Aptabase
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
 from collector.catalogue.registry import Registry
@@ -156,7 +157,7 @@ def _spool(
 
 def more_routes(receiver: Receiver, registry: Registry) -> Routes:
     """Where the public port takes events besides the door's own addresses."""
-    return {**Redirects(receiver, registry).routes()}
+    return {**Redirects(receiver, registry).routes(), **Aptabase(receiver, registry).routes()}
 
 
 def judge_of(settings: Settings, declarations: Declarations) -> Judge:
