@@ -36,19 +36,19 @@ APP_KEY = istr("App-Key")
 _PREFLIGHT = preflight("Content-Type", APP_KEY)
 _BROKEN: list[Any] = []  # in place of an event that is none: the judge refuses what is no object
 _OS_NAME_CHARACTERS = 60
-# Words of osName. On Linux, those of /etc/os-release (Electron, Flutter) and of the crate os_info (Tauri).
+# Words of osName; on Linux SDKs name the distribution, after /etc/os-release (Electron, Flutter) or os_info (Tauri).
+_LINUX = (
+    "almalinux alpine arch archlinux artix bazzite cachyos centos debian elementary endeavouros fedora flatpak garuda "
+    "gentoo kali linux linuxmint lubuntu mageia manjaro mint neon nixos nobara opensuse pop pureos raspbian redhat "
+    "rhel rocky slackware solus steamos suse ubuntu ultramarine void xubuntu zorin"
+)
 _SYSTEMS = {
     "windows": "windows",
     **dict.fromkeys(("darwin", "mac", "macos", "osx"), "macos"),
     "android": "android",
     **dict.fromkeys(("ios", "ipados", "iphone", "ipad"), "ios"),
     **dict.fromkeys(("chrome", "chromeos", "chromium", "chromiumos"), "chromeos"),
-    **dict.fromkeys(
-        "almalinux alpine arch archlinux artix bazzite cachyos centos debian elementary endeavouros fedora flatpak "
-        "garuda gentoo kali linux linuxmint lubuntu mageia manjaro mint neon nixos nobara opensuse pop pureos raspbian "
-        "redhat rhel rocky slackware solus steamos suse ubuntu ultramarine void xubuntu zorin".split(),
-        "linux",
-    ),
+    **dict.fromkeys(_LINUX.split(), "linux"),
 }
 
 
@@ -116,7 +116,8 @@ def _event(app: AptabaseApp, value: object) -> object:
     always = app.events.get(name)
     if always is None:
         return None
-    system = _folded(fields.get("systemprops") or {})
+    told = fields.get("systemprops")
+    system = {} if told is None else _folded(told)
     if system is None:
         return _BROKEN
     event = dict(always)

@@ -227,9 +227,7 @@ def _product(entry: dict[str, Any], schema: dict[str, Any]) -> Product:
     return Product(id=given["id"], **names)
 
 
-def _apps(
-    parsed_toml: dict[str, Any], schema: dict[str, Any], products: dict[str, Product]
-) -> tuple[AptabaseApp, ...]:
+def _apps(parsed_toml: dict[str, Any], schema: dict[str, Any], products: dict[str, Product]) -> tuple[AptabaseApp, ...]:
     """Every app of Aptabase; its key is its own, its events have one meaning and name what its product declares."""
     entries = [_defaults(schema, "aptabase") | entry for entry in parsed_toml.get("aptabase", ())]
     places = [f"aptabase[{index}]" for index in range(len(entries))]
@@ -244,8 +242,8 @@ def _apps(
         _once([(f"{at}.name", event["name"]) for at, event in told], "must be told once of an app")
         features = [(f"{at}.feature", event["feature"]) for at, event in told if "feature" in event]
         _all(features, product.features.__contains__, "must be a feature of the product")
-        if any(event["kind"] != "feature_use" for _, event in told):
-            _all([(f"{place}.channel", entry["channel"])], product.channels.__contains__, "must be a channel of the product")
+        channels = [(f"{place}.channel", entry["channel"]) for _, event in told if event["kind"] != "feature_use"]
+        _all(channels, product.channels.__contains__, "must be a channel of the product")
         apps.append(AptabaseApp(key=entry["key"], events={event["name"]: _means(entry, event) for _, event in told}))
     return tuple(apps)
 
