@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.adapters.plausible import PlausibleEvents
+from collector.adapters.aptabase import Aptabase
+from collector.adapters.plausible import Plausible
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
 from collector.catalogue.registry import Registry
@@ -158,7 +159,7 @@ def _spool(
 
 def more_routes(receiver: Receiver, registry: Registry) -> Routes:
     """Where the public port takes events besides the door's own addresses."""
-    takers = (Redirects, PlausibleEvents)
+    takers = (Redirects, Plausible, Aptabase)
     return {path: methods for taker in takers for path, methods in taker(receiver, registry).routes().items()}
 
 

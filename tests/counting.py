@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from tests.stack import Stack, eventually
@@ -25,8 +25,13 @@ def gained_by(stack: Stack, send: Callable[[], object], events: int) -> Counter[
 
 def events_seen(stack: Stack) -> Counter[str]:
     """Events received, accepted, refused and not counted; also by kind, code and reason: "refused not_json"."""
+    return events_in(stack.metrics())
+
+
+def events_in(metrics: Mapping[str, float]) -> Counter[str]:
+    """The same of series by their names."""
     found: Counter[str] = Counter()
-    for series, value in stack.metrics().items():
+    for series, value in metrics.items():
         name, _, label = series.partition("{")
         part = name.removeprefix("collector_events_").removesuffix("_total")
         if part in ("received", *PARTS):

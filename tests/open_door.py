@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from collector.catalogue.kinds import Kinds
+from collector.catalogue.registry import Registry
 from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
@@ -34,8 +36,10 @@ from collector.reduce.region import Region
 from collector.reduce.sender import Senders
 from collector.settings import read_settings
 from collector.worker import more_routes
+from tests.counting import events_in
 from tests.memory_reading import SteppedClock
-from tests.spooling import DECLARATIONS, LIFE, new_writer
+from tests.spooling import DECLARATIONS, LIFE, QUOTA_BYTES, new_writer
+from tests.stack import series_in
 from tests.tiny_mmdb import database
 
 COUNTRIES = {
@@ -58,6 +62,11 @@ class OpenDoor:
     tally: Tally
     routes: Routes
 
+    def seen(self) -> Counter[str]:
+        """Events received, accepted, refused and not counted so far; also by kind, code and reason."""
+        self.tally.flush()
+        return events_in(series_in(self.metrics.exposition()))
+
     def traces(self) -> tuple[str, dict[str, bytes], bytes]:
         """Everything that is kept: the shared memory (as a digest), the spool's files, the metrics."""
         self.tally.flush()
@@ -67,9 +76,20 @@ class OpenDoor:
 
 
 @asynccontextmanager
-async def open_door(data: Path, at_s: float, operator: Operator | None = None) -> AsyncIterator[OpenDoor]:
-    """A door with the built-in example, made-up countries, and a proxy trusted on this machine; closed at the end."""
-    registry = read_settings({}, {}).registry
+async def open_door(
+    data: Path,
+    at_s: float,
+    operator: Operator | None = None,
+    *,
+    registry: Registry | None = None,
+    quota_bytes: int = QUOTA_BYTES,
+) -> AsyncIterator[OpenDoor]:
+    """A door with made-up countries, and a proxy trusted on this machine; closed at the end.
+
+    registry     None: that of the built-in example
+    quota_bytes  how much the spool may hold
+    """
+    registry = registry or read_settings({}, {}).registry
     (data / "spool").mkdir(parents=True)
     countries = data.parent / "country.mmdb"
     countries.write_bytes(database(COUNTRIES))
@@ -81,7 +101,7 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
     reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
     callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
     judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
-    spool = new_writer(data / "spool")
+    spool = new_writer(data / "spool", quota_bytes=quota_bytes)
     receiver = Receiver(
         judge=judge,
         caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),

@@ -237,11 +237,7 @@ class Stack:
         """Every series by its name as Prometheus writes it, e.g. collector_events_refused_total{code="not_json"}."""
         reply = self.analyst_request("/metrics")
         assert reply.status == 200, reply
-        return {
-            _series(sample.name, sample.labels): sample.value
-            for family in text_string_to_metric_families(reply.body.decode())
-            for sample in family.samples
-        }
+        return series_in(reply.body)
 
     def counted(self, name: str) -> int:
         """A counter added up over its labels; `name` without collector_ and _total."""
@@ -290,6 +286,15 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def series_in(exposition: bytes) -> dict[str, float]:
+    """Every series of a text that Prometheus reads, by its name as Prometheus writes it."""
+    return {
+        _series(sample.name, sample.labels): sample.value
+        for family in text_string_to_metric_families(exposition.decode())
+        for sample in family.samples
+    }
 
 
 def _series(name: str, labels: Mapping[str, str]) -> str:

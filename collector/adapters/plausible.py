@@ -55,7 +55,7 @@ class _Told(NamedTuple):
     domains: list[str]
 
 
-class PlausibleEvents:
+class Plausible:
     """Translates; one per worker."""
 
     def __init__(self, receiver: Receiver, registry: Registry) -> None:

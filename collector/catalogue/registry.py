@@ -67,6 +67,14 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AptabaseApp:
+    """An app with an SDK of Aptabase: its key, and per name of its events the fields that these have here always."""
+
+    key: str
+    events: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
     """What happened to a property on a day (ISO), for who looks at its curves."""
 
@@ -84,6 +92,7 @@ class Registry:
     links: dict[str, Link]
     downloads: tuple[Download, ...]
     annotations: tuple[Annotation, ...] = ()
+    aptabase: tuple[AptabaseApp, ...] = ()
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -133,6 +142,7 @@ def read_registry(parsed_toml: dict[str, Any]) -> Registry:
         links={link.id: link for link in links},
         downloads=downloads,
         annotations=annotations,
+        aptabase=_apps(parsed_toml, schema, {product.id: product for product in products}),
     )
     owners = [(place("link", index, "property"), link.property) for index, link in enumerate(links)]
     _all(owners, registry.knows, "must be the id of a site or product")
@@ -215,6 +225,36 @@ def _product(entry: dict[str, Any], schema: dict[str, Any]) -> Product:
     given = _defaults(schema, "product") | entry
     names = {key: frozenset(values) for key, values in given.items() if key != "id"}
     return Product(id=given["id"], **names)
+
+
+def _apps(parsed_toml: dict[str, Any], schema: dict[str, Any], products: dict[str, Product]) -> tuple[AptabaseApp, ...]:
+    """Every app of Aptabase; its key is its own, its events have one meaning and name what its product declares."""
+    entries = [_defaults(schema, "aptabase") | entry for entry in parsed_toml.get("aptabase", ())]
+    places = [f"aptabase[{index}]" for index in range(len(entries))]
+    keys = [(f"{place}.key", entry["key"]) for place, entry in zip(places, entries, strict=True)]
+    _once(keys, "must be the key of one app only")
+    owners = [(f"{place}.product", entry["product"]) for place, entry in zip(places, entries, strict=True)]
+    _all(owners, products.__contains__, "must be the id of a product")
+    apps = []
+    for place, entry in zip(places, entries, strict=True):
+        product = products[entry["product"]]
+        told = [(f"{place}.event[{index}]", event) for index, event in enumerate(entry["event"])]
+        _once([(f"{at}.name", event["name"]) for at, event in told], "must be told once of an app")
+        features = [(f"{at}.feature", event["feature"]) for at, event in told if "feature" in event]
+        _all(features, product.features.__contains__, "must be a feature of the product")
+        channels = [(f"{place}.channel", entry["channel"]) for _, event in told if event["kind"] != "feature_use"]
+        _all(channels, product.channels.__contains__, "must be a channel of the product")
+        apps.append(AptabaseApp(key=entry["key"], events={event["name"]: _means(entry, event) for _, event in told}))
+    return tuple(apps)
+
+
+def _means(app: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+    """The fields of our event that one of an app's has without its telling."""
+    always = {"kind": event["kind"], "product": app["product"]}
+    if event["kind"] == "feature_use":
+        return always | {"feature": event["feature"], "count": event.get("count", 1)}
+    outcome = {"outcome": event.get("outcome", "ok")} if event["kind"] == "install" else {}
+    return always | {"channel": app["channel"]} | outcome
 
 
 def _defaults(schema: dict[str, Any], table: str) -> dict[str, Any]:

@@ -100,6 +100,15 @@ def error(status: int, code: str, message: str, field: str | None = None, more: 
     return json_answer(status, {"error": {"code": code, "field": field, "message": message}}, more)
 
 
+def preflight(*headers: str) -> Answer:
+    """What a browser is told that asks before it sends; `headers` are those a page may set."""
+    return answer(
+        204,
+        more="Access-Control-Allow-Methods: POST, GET, OPTIONS\r\n"
+        f"Access-Control-Allow-Headers: {', '.join(headers)}\r\nAccess-Control-Max-Age: 86400\r\n",
+    )
+
+
 COUNTED = answer(204)
 GIF = answer(
     200,
@@ -107,11 +116,7 @@ GIF = answer(
     b"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;",
     content_type="image/gif",
 )
-PREFLIGHT = answer(
-    204,
-    more="Access-Control-Allow-Methods: POST, GET, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n"
-    "Access-Control-Max-Age: 86400\r\n",
-)
+PREFLIGHT = preflight("Content-Type")
 HEALTHY = json_answer(200, {"status": "ok"})
 
 BAD_REQUEST = error(400, "bad_request", "the request is not well-formed HTTP/1.1").closing()

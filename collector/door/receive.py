@@ -22,7 +22,7 @@ from collector.door.body import body_bytes, read_body
 from collector.door.caller import Caller
 from collector.door.judge import Judge
 from collector.door.tally import Tally
-from collector.errors import InDoubt, Refused, Unavailable
+from collector.errors import Code, InDoubt, Refused, Unavailable
 from collector.log import log, place_of
 from collector.metrics import Reason
 from collector.reduce.sender import Sender
@@ -123,6 +123,10 @@ class Receiver:
     def leave_out(self, reason: Reason, events: int = 1) -> None:
         """Note events that are not counted, for a reason that shows before they are events of ours."""
         self._tally.not_counted(reason, events)
+
+    def refuse(self, code: Code, events: int = 1) -> None:
+        """Note events that break a rule of their protocol before they are events of ours, and whose answer is good."""
+        self._tally.refused(code, events)
 
     async def _events(self, body: bytes, caller: Caller) -> Answer:
         try:

@@ -30,9 +30,9 @@ class Tally:
         for event, _ in events:
             self._accepted[event.kind] += 1
 
-    def refused(self, code: Code) -> None:
-        """One event broke a rule."""
-        self._refused[code] += 1
+    def refused(self, code: Code, events: int = 1) -> None:
+        """Events broke a rule."""
+        self._refused[code] += events
 
     def not_counted(self, reason: Reason, events: int) -> None:
         """Good events are left out."""
