@@ -67,9 +67,12 @@ class OpenDoor:
 
 
 @asynccontextmanager
-async def open_door(data: Path, at_s: float, operator: Operator | None = None) -> AsyncIterator[OpenDoor]:
+async def open_door(
+    data: Path, at_s: float, operator: Operator | None = None, config: Path | None = None
+) -> AsyncIterator[OpenDoor]:
     """A door with the built-in example, made-up countries, and a proxy trusted on this machine; closed at the end."""
-    registry = read_settings({}, {}).registry
+    settings = read_settings({"config": config}, {})
+    registry = settings.registry
     (data / "spool").mkdir(parents=True)
     countries = data.parent / "country.mmdb"
     countries.write_bytes(database(COUNTRIES))
@@ -93,7 +96,7 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
     )
     book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), operator or Operator(), clock)
     to_read = book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes()
-    more = more_routes(receiver, registry)
+    more = more_routes(receiver, settings, DECLARATIONS, clock)
     door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read, more=more)
     listener = socket.create_server(("127.0.0.1", 0))
     await door.open(listener)
