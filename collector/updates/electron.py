@@ -1,9 +1,7 @@
 """electron-updater, generic provider: what it asks for by name, and what its files say.
 
-    {channel}.yml  {channel}-mac.yml  {channel}-linux.yml  {channel}-linux-{arch}.yml   channel: ours, or `latest`
-    a file's name, and with .blockmap after it                                          302
-
-The feeds are JSON, which is YAML.
+{channel}.yml  {channel}-mac.yml  {channel}-linux.yml  {channel}-linux-{arch}.yml   channel: ours, or `latest`
+a file's name, and with .blockmap after it                                          302
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-import orjson
+import yaml
 
 from collector.catalogue.releases import File, Release
 from collector.updates.flags import platform_of
@@ -59,7 +57,7 @@ def _feed(release: Release, files: list[File]) -> bytes:
         "stagingPercentage": release.rollout_percent,
         "minimumSystemVersion": release.minimum_system,
     }
-    return orjson.dumps(_given(feed), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return yaml.safe_dump(_given(feed), sort_keys=False, allow_unicode=True, encoding="utf-8")
 
 
 def in_milliseconds(moment: datetime) -> str:
