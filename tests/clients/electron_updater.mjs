@@ -1,14 +1,16 @@
 // Runs electron-updater, with a stand-in for Electron: its window-less parts are Node's, its HTTP executor is that of
-// electron-builder. Reads {updater, base, version, folder} and prints what the updater found and fetched, as JSON.
+// electron-builder. Reads {updater, platform, base, version, folder} and prints what the updater found and fetched, as JSON.
 import { createRequire } from "node:module"
+import fs from "node:fs"
 import http from "node:http"
 import Module from "node:module"
 import { EventEmitter } from "node:events"
 import path from "node:path"
 
 const require = createRequire(path.join(process.cwd(), "run.cjs"))
+const autoUpdater = Object.assign(new EventEmitter(), { setFeedURL() {}, checkForUpdates() {} }) // Squirrel's, of macOS
 const load = Module._load
-Module._load = (name, ...rest) => (name === "electron" ? { autoUpdater: new EventEmitter() } : load(name, ...rest))
+Module._load = (name, ...rest) => (name === "electron" ? { autoUpdater } : load(name, ...rest))
 
 const { HttpExecutor, configureRequestUrl, configureRequestOptions } = require("builder-util-runtime")
 const updaters = require("electron-updater")
@@ -28,7 +30,7 @@ class NodeExecutor extends HttpExecutor {
   }
 }
 
-const { updater: kind, base, version, folder } = JSON.parse(process.argv[2])
+const { updater: kind, platform, base, version, folder } = JSON.parse(process.argv[1])
 const app = {
   version,
   name: "player",
@@ -41,13 +43,17 @@ const app = {
   quit() {},
   onQuit() {},
 }
-const updater = new updaters[kind]({ provider: "generic", url: base }, app)
+const config = `provider: generic\nurl: ${base}\nupdaterCacheDirName: player-updater\n` // as electron-builder writes it
+fs.writeFileSync(app.appUpdateConfigPath, config)
+const updater = new updaters[kind](null, app)
 updater.httpExecutor = new NodeExecutor()
-updater.setFeedURL({ provider: "generic", url: base })
-updater.autoDownload = false
+updater._testOnlyOptions = { platform, isUseDifferentialDownload: false }
+updater.autoDownload = updater.autoInstallOnAppQuit = false
 updater.logger = null
 updater.on("error", () => {})
+let file = null
+updater.on("update-downloaded", event => (file = event.downloadedFile))
 const { updateInfo, isUpdateAvailable } = await updater.checkForUpdates()
-const files = isUpdateAvailable ? await updater.downloadUpdate() : []
-console.log(JSON.stringify({ version: updateInfo.version, isUpdateAvailable, files }))
+if (isUpdateAvailable) await updater.downloadUpdate()
+console.log(JSON.stringify({ version: updateInfo.version, isUpdateAvailable, file }))
 process.exit(0)

@@ -24,6 +24,7 @@ CASES = {
     "MacUpdater": ("macos", "aarch64", "mac", f"player-{NEW}.zip", "latest-mac.yml"),
     "AppImageUpdater": ("linux", "x86_64", "lin", f"player-{NEW}.AppImage", "latest-linux.yml"),
 }
+PLATFORMS = {"windows": "win32", "macos": "darwin", "linux": "linux"}  # by the names of Node.js
 CONTENTS = {file: f"the newer {name}".encode() * 1000 for name, (*_, file, _) in CASES.items()}
 
 
@@ -62,10 +63,10 @@ def test_the_client_updates_and_is_counted_by_its_flags_alone(
     os_name, arch, name, file, feed = CASES[updater]
     path = f"/update/{name}/{os_name}-{arch}/stable/electron"
     (tmp_path / ".updaterId").write_text(STAGING_ID)
-    told = {"updater": updater, "version": OLD, "folder": str(tmp_path), "platform": os_name}
+    told = {"updater": updater, "platform": PLATFORMS[os_name], "version": OLD, "folder": str(tmp_path)}
     found = run(npm_packages, **told, base=f"http://{stack.public}{path}?{FLAGS}")
     assert (found["version"], found["isUpdateAvailable"]) == (NEW, True)
-    assert Path(found["files"][0]).read_bytes() == CONTENTS[file]  # and electron-updater has compared its SHA-512
+    assert Path(found["file"]).read_bytes() == CONTENTS[file]  # and electron-updater has compared its SHA-512
     assert [each for each in fetched if file in each] == [f"/{file}"]
     from_networks(stack, f"{path}/{feed}?{FLAGS}", {"x-user-staging-id": STAGING_ID})
     assert cells(stack, name, "update_checks", "version", "channel") == {(OLD, "stable"): 10}
@@ -83,6 +84,7 @@ def test_a_client_whose_base_has_no_query_is_answered_and_not_counted(
     stack, _ = collector
     base = f"http://{stack.public}/update/win/windows-x86_64/stable/electron"
     before = stack.counted("events_accepted")
-    found = run(npm_packages, updater="NsisUpdater", version=NEW, folder=str(tmp_path), base=base)
+    told = {"updater": "NsisUpdater", "platform": "win32", "version": NEW, "folder": str(tmp_path)}
+    found = run(npm_packages, **told, base=base)
     assert (found["version"], found["isUpdateAvailable"]) == (NEW, False)
     assert stack.counted("events_accepted") == before
