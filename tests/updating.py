@@ -58,9 +58,9 @@ def hashes(content: bytes) -> dict[str, Any]:
     }
 
 
-def product(name: str, downloads: Mapping[str, str] | None = None) -> str:
+def product(name: str, downloads: Mapping[str, str] | None = None, **more: Any) -> str:
     """Configuration of a product with two versions; `downloads` of the newer by file: url."""
-    text = f'[[product]]\nid = "{name}"\nversions = ["{OLD}", "{NEW}"]\n'
+    text = "[[product]]\n" + _keys({"id": name, "versions": [OLD, NEW], **more})
     for file, url in (downloads or {}).items():
         text += f'[[download]]\nproduct = "{name}"\nversion = "{NEW}"\nfile = "{file}"\nurl = "{url}"\n'
     return text
@@ -113,4 +113,3 @@ def told_of(stack: Stack, *secrets: str) -> set[str]:
     found.update(scan_sqlite(stack.data, canaries).hits)
     said = stack.analyst_request("/metrics").body
     return {hit.place for hit in found} | {how for _, how in canaries.within(said)}
-
