@@ -130,13 +130,13 @@ def test_a_reload_takes_new_releases_and_stays_with_the_old_where_they_are_wrong
     assert stack.request("GET", path).status == 204
     (folder / "releases.toml").write_text(changed(product="other"), "utf-8")
     stack.hang_up()
-    eventually(lambda: "must be the id of a product" in stack.log_text, "the reload is refused", 30)
+    eventually(lambda: "must be the id of a product" in stack.log_text, "the reload is refused", 120)
     assert stack.request("GET", path).status == 204
     checked = stack.command("check")
     assert checked.returncode == 1
     assert 'release[0].product: must be the id of a product, not "other"' in checked.stderr
     (folder / "releases.toml").write_text(GOOD + release(PLACE, FILE, version="1.5.0"), "utf-8")
-    stack.reload()
+    stack.reload(120)
     assert stack.request("GET", path).json["version"] == "1.5.0"
     checked = stack.command("check")
     assert checked.returncode == 0
