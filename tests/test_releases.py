@@ -10,9 +10,11 @@ from typing import Any
 import jsonschema_rs
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from collector.catalogue.declarations import schemas_folder
 from collector.catalogue.releases import Place
+from collector.cli import collector as command_line
 from collector.errors import Misconfigured
 from collector.settings import Settings, read_settings
 from tests.stack import Stack, eventually
@@ -132,14 +134,14 @@ def test_a_reload_takes_new_releases_and_stays_with_the_old_where_they_are_wrong
     stack.hang_up()
     eventually(lambda: "must be the id of a product" in stack.log_text, "the reload is refused", 120)
     assert stack.request("GET", path).status == 204
-    checked = stack.command("check")
-    assert checked.returncode == 1
-    assert 'release[0].product: must be the id of a product, not "other"' in checked.stderr
+    checked = CliRunner().invoke(command_line, ["check", "--config", str(config)])
+    assert checked.exit_code == 1
+    assert 'release[0].product: must be the id of a product, not "other"' in checked.output
     (folder / "releases.toml").write_text(GOOD + release(PLACE, FILE, version="1.5.0"), "utf-8")
     stack.reload(120)
     assert stack.request("GET", path).json["version"] == "1.5.0"
-    checked = stack.command("check")
-    assert checked.returncode == 0
-    assert "releases: 2, feeds: 0" in checked.stdout
-    assert "player 1.5.0 is released, and not among the versions" in checked.stderr
+    checked = CliRunner().invoke(command_line, ["check", "--config", str(config)])
+    assert checked.exit_code == 0
+    assert "releases: 2, feeds: 0" in checked.output
+    assert "player 1.5.0 is released, and not among the versions" in checked.output
     stack.stop()

@@ -148,6 +148,8 @@ def test_a_product_without_releases_is_counted_all_the_same(stack: Stack) -> Non
     assert stack.request("GET", path).status == 204
     from_networks(stack, path)
     assert cells(stack, "bare", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
+    assert stack.request("GET", f"/v1/check?product=stored&v={OLD}").status == 204  # which channel nobody knows
+    assert cells(stack, "stored", "update_checks", "version", "channel") == {}
     assert stack.request("GET", f"/v1/check?product=unheard&v={OLD}").status == 404
     assert stack.request("GET", "/v1/check").status == 404
 
@@ -175,6 +177,7 @@ def test_an_appcast_is_made_of_releases(stack: Stack) -> None:
     newest = items[0]
     assert newest.findtext("pubDate") == "Fri, 20 Nov 2026 10:00:00 +0000"
     assert newest.findtext("description") == "Better <everywhere> & faster"
+    assert newest.find(f"description[@{SPARKLE}format='plain-text']") is not None
     assert newest.findtext(f"{SPARKLE}releaseNotesLink") == f"{FILES}/notes"
     assert newest.find(f"{SPARKLE}criticalUpdate") is not None
     enclosure = newest.find("enclosure")

@@ -56,7 +56,7 @@ def _item(item: Element, release: Release) -> None:
     if release.notes_url:
         SubElement(item, _sparkle("releaseNotesLink")).text = release.notes_url
     if release.notes:
-        SubElement(item, "description", {_sparkle("format"): "markdown"}).text = release.notes
+        SubElement(item, "description", {_sparkle("format"): "plain-text"}).text = release.notes
     if release.critical:
         SubElement(item, _sparkle("criticalUpdate"))
     if release.rollout_interval_s:

@@ -101,12 +101,10 @@ class Updates:
     def _native(self, product: Product, query: Said, request: web.BaseRequest) -> _Reply:
         """The newest for the system and processor that the flags say, or for the system whatever the processor."""
         flags = self._reader.read(product.channels, query, from_headers(request.headers))
-        usual = (
-            native.DEFAULT_CHANNEL if native.DEFAULT_CHANNEL in product.channels else min(product.channels, default="")
-        )
-        place = Place(product.id, flags.os or "other", flags.channel or usual)
-        if not place.channel:
+        usual = native.DEFAULT_CHANNEL if native.DEFAULT_CHANNEL in product.channels else None
+        if (channel := flags.channel or usual) is None:
             return _Reply(NOTHING_NEWER, left_out="unmapped")
+        place = Place(product.id, flags.os or "other", channel)
         shelf = self._shelves.get(place._replace(platform=f"{flags.os}-{flags.arch}")) or self._shelves.get(place)
         answer = shelf.newer_than(flags.version) if shelf else NOTHING_NEWER
         return _checked(answer, flags.event(place))
