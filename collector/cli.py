@@ -112,9 +112,10 @@ def check(*, lock: bool, **flags: str | None) -> None:
     registry = settings.registry
     click.echo(
         f"{settings.config or f'the built-in example, {EXAMPLE}'}: fine (sites: {len(registry.sites)},"
-        f" products: {len(registry.products)}, links: {len(registry.links)}, downloads: {len(registry.downloads)})"
+        f" products: {len(registry.products)}, links: {len(registry.links)}, downloads: {len(registry.downloads)},"
+        f" releases: {len(settings.releases.releases)}, feeds: {len(settings.releases.feeds)})"
     )
-    for warning in start_lines.warning_of_registry(registry):
+    for warning in _warnings(settings):
         click.echo(warning, err=True)
 
 
@@ -217,6 +218,12 @@ def _ledger(declarations: Declarations) -> Ledger:
     return ledger_of(declarations, Metrics(declarations.kinds, Code).series())
 
 
+def _warnings(settings: Settings) -> list[str]:
+    """What is well-formed and hardly meant."""
+    registry, releases = settings.registry, settings.releases
+    return start_lines.warning_of_registry(registry) + start_lines.warning_of_releases(releases, registry)
+
+
 def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     """What a person needs to know to send the first event and see it counted."""
     token_given = settings.analyst_token is not None
@@ -225,5 +232,5 @@ def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     lines += start_lines.how_to_sign_in(analyst, link, is_built=is_built())
     if settings.config is None:
         lines += start_lines.how_to_begin(public, settings.data, EXAMPLE)
-    lines += start_lines.warning_of_registry(settings.registry)
+    lines += _warnings(settings)
     return lines + start_lines.warning_of_analyst(settings.analyst.host, analyst)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from collector.catalogue.registry import Registry, quoted, read_registry
+from collector.catalogue.releases import Releases, read_releases, releases_of
 from collector.errors import Misconfigured
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -62,6 +63,7 @@ class Settings:
     strict_memory  workers leave no remnants of requests in freed memory (forgetting.py)
     clickhouse  address of a server (warehouse/server.py checks it), None: the embedded engine
     text     the parsed TOML, from which `registry` was built
+    releases what update checks are answered with
     """
 
     config: Path | None
@@ -86,11 +88,12 @@ class Settings:
     unknown: tuple[str, ...]
     text: dict[str, Any] = field(repr=False)
     registry: Registry
+    releases: Releases
 
     def to_json(self) -> bytes:
         """All of it for a child process; from_json reads it."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "registry"}
-        return orjson.dumps(values, default=_plain)
+        return orjson.dumps(values | {"releases": self.releases.text}, default=_plain)
 
     @classmethod
     def from_json(cls, text: bytes) -> Settings:
@@ -108,6 +111,7 @@ class Settings:
                 "public_hosts": tuple(values["public_hosts"]),
                 "unknown": tuple(values["unknown"]),
                 "registry": read_registry(values["text"]),
+                "releases": releases_of(values["releases"]),
             }
         )
 
@@ -129,7 +133,8 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
     values = {name: read(*given[name]) if name in given else _DEFAULTS[name]() for name, read in _READERS.items()}
     if values["public"] == values["analyst"] and values["public"].port:
         raise Misconfigured("public and analyst must listen at different addresses")
-    return Settings(config=config, unknown=_unknown(environ), text=text, registry=registry, **values)
+    releases = read_releases(text.get("releases"), (config or EXAMPLE).parent, registry)
+    return Settings(config=config, unknown=_unknown(environ), text=text, registry=registry, releases=releases, **values)
 
 
 def _configuration(path: Path) -> tuple[dict[str, Any], Registry]:

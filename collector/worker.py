@@ -18,7 +18,6 @@ from collector.adapters.aptabase import Aptabase
 from collector.adapters.plausible import Plausible
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.catalogue.kinds import Kinds
-from collector.catalogue.registry import Registry
 from collector.clock import Clock
 from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
@@ -51,6 +50,8 @@ from collector.spool.appender import Appender
 from collector.spool.room import Room
 from collector.spool.segment import Life, recover, segment_name, worker_folder
 from collector.spool.writer import SpoolWriter, keep_layout
+from collector.updates.checks import Updates
+from collector.updates.flags import FlagReader
 from collector.warehouse.batch import FROZEN
 
 SPOOL = "spool"
@@ -116,7 +117,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             public_hosts=settings.public_hosts,
             keepalive_s=settings.keepalive_s,
             to_read=to_read,
-            more=more_routes(receiver, settings.registry),
+            more=more_routes(receiver, settings, declarations, clock),
         )
         await door.open(inherited.listener())
         upkeep = [asyncio.create_task(task) for task in (_keep_up(counting, memory, metrics, clock), forgetting.run())]
@@ -157,10 +158,16 @@ def _spool(
     return SpoolWriter(appender, room, metrics.spooled)
 
 
-def more_routes(receiver: Receiver, registry: Registry) -> Routes:
+def more_routes(receiver: Receiver, settings: Settings, declarations: Declarations, clock: Clock) -> Routes:
     """Where the public port takes events besides the door's own addresses."""
-    takers = (Redirects, Plausible, Aptabase)
-    return {path: methods for taker in takers for path, methods in taker(receiver, registry).routes().items()}
+    registry = settings.registry
+    flags = FlagReader(declarations.kinds["update_check"])
+    return {
+        **Redirects(receiver, registry).routes(),
+        **Plausible(receiver, registry).routes(),
+        **Aptabase(receiver, registry).routes(),
+        **Updates(receiver, registry, settings.releases, flags, clock).routes(),
+    }
 
 
 def judge_of(settings: Settings, declarations: Declarations) -> Judge:

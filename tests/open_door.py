@@ -8,7 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -82,14 +82,18 @@ async def open_door(
     operator: Operator | None = None,
     *,
     registry: Registry | None = None,
+    config: Path | None = None,
     quota_bytes: int = QUOTA_BYTES,
 ) -> AsyncIterator[OpenDoor]:
     """A door with made-up countries, and a proxy trusted on this machine; closed at the end.
 
-    registry     None: that of the built-in example
+    config       None: the built-in example
+    registry     None: that of the configuration
     quota_bytes  how much the spool may hold
     """
-    registry = registry or read_settings({}, {}).registry
+    settings = read_settings({"config": config}, {})
+    registry = registry or settings.registry
+    settings = replace(settings, registry=registry)
     (data / "spool").mkdir(parents=True)
     countries = data.parent / "country.mmdb"
     countries.write_bytes(database(COUNTRIES))
@@ -113,7 +117,7 @@ async def open_door(
     )
     book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), operator or Operator(), clock)
     to_read = book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes()
-    more = more_routes(receiver, registry)
+    more = more_routes(receiver, settings, DECLARATIONS, clock)
     door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read, more=more)
     listener = socket.create_server(("127.0.0.1", 0))
     await door.open(listener)

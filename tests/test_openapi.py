@@ -32,7 +32,7 @@ from tests.test_access import MATRIX
 
 DESCRIPTION = description_of(DECLARATIONS)
 SCHEMAS = DESCRIPTION["components"]["schemas"]
-PUBLIC = ("Events", "Openness")
+PUBLIC = ("Events", "Updates", "Openness")
 METHODS = ("get", "post", "delete", "put", "patch", "head", "options")
 PROPERTIES = ("www.example.org", "player")
 REFUSES_WHOLE = ("Questions", "Sessions", "Upkeep")  # the door tells of each event what is wrong with it

@@ -114,7 +114,7 @@ class Registry:
 
 def read_registry(parsed_toml: dict[str, Any]) -> Registry:
     """Build the registry of a parsed configuration; raises Misconfigured naming the key, what it holds and the rule."""
-    schema = _check_form(parsed_toml)
+    schema = check_form(parsed_toml, "configuration")
     sites = [_site(entry, schema) for entry in parsed_toml.get("site", ())]
     products = [_product(entry, schema) for entry in parsed_toml.get("product", ())]
     links = [Link(**entry) for entry in parsed_toml.get("link", ())]
@@ -165,20 +165,27 @@ def _bounded(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
-def _check_form(parsed_toml: dict[str, Any]) -> dict[str, Any]:
-    """Check the whole configuration against its schema, and return the schema; raises with every problem there is."""
-    schema: dict[str, Any] = orjson.loads((schemas_folder() / "configuration.json").read_bytes())
+def check_form(parsed_toml: dict[str, Any], name: str) -> dict[str, Any]:
+    """Check a whole file of the operator's against schemas/NAME.json, and return the schema.
+
+    Raises Misconfigured with every problem there is.
+    """
+    schema: dict[str, Any] = orjson.loads((schemas_folder() / f"{name}.json").read_bytes())
     try:
         errors = list(jsonschema_rs.validator_for(schema, offline=True).iter_errors(parsed_toml))
     except ValueError:
         # A value JSON does not know; tomllib gives dates, times, nan and inf.
-        raise Misconfigured("configuration: holds a value of a type that no key takes") from None
-    problems = list(dict.fromkeys(told for error in errors for told in _told(error, schema)))
-    if len(problems) == 1:
-        raise Misconfigured(f"configuration: {problems[0]}")
-    if problems:
-        raise Misconfigured("\n  ".join([f"configuration: {len(problems)} problems", *problems]))
+        raise Misconfigured(f"{name}: holds a value of a type that no key takes") from None
+    refuse(name, list(dict.fromkeys(told for error in errors for told in _told(error, schema))))
     return schema
+
+
+def refuse(name: str, problems: list[str]) -> None:
+    """Raise Misconfigured with all of the problems, if there are any."""
+    if len(problems) == 1:
+        raise Misconfigured(f"{name}: {problems[0]}")
+    if problems:
+        raise Misconfigured("\n  ".join([f"{name}: {len(problems)} problems", *problems]))
 
 
 def _told(error: jsonschema_rs.ValidationError, schema: dict[str, Any]) -> list[str]:

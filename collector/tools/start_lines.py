@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from collector.catalogue.registry import Registry
+from collector.catalogue.releases import Releases
 from collector.tools.client import OPERATOR_TOKEN, reachable
 
 
@@ -54,6 +55,14 @@ def warning_of_registry(registry: Registry) -> list[str]:
     if registry.sites or registry.products:
         return []
     return ["Warning: no [[site]] and no [[product]] is configured: the collector refuses every event."]
+
+
+def warning_of_releases(releases: Releases, registry: Registry) -> list[str]:
+    """Said where checks of a version that is offered would not be told apart."""
+    return [
+        f"Warning: {version} is released, and not among the versions of its [[product]]: it is counted as (other)."
+        for version in releases.unknown_versions(registry)
+    ]
 
 
 def warning_of_analyst(host: str, address: str) -> list[str]:

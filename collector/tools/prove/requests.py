@@ -111,6 +111,8 @@ class Requests:
         whole += [request(method="GET", path=f"{pixel}&{word.query}", headers=self.sender())]
         goodbye = "/v1/uninstall?product=player&v=1.4.2&os=windows"
         whole += [request(method="GET", path=f"{goodbye}&{word.query}=1", headers=self.sender(OTHER_ADDRESS))]
+        check = f"/v1/check?product=player&v=1.4.2&os=windows&first=dw&stagingId={word.query}"
+        whole += [request(method="GET", path=check, headers=self.sender(**{"x-user-staging-id": word.header}))]
         return whole
 
     def odd(self) -> list[bytes]:
