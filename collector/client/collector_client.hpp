@@ -13,7 +13,6 @@
 
 #include <curl/curl.h>
 #include <time.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -34,13 +33,11 @@
 
 namespace collector {
 
-constexpr long LIMIT_MS = 10000;
-constexpr std::size_t MOST_BYTES = 65536;
+constexpr long LIMIT_MS = 10000, MOST_BYTES = 65536;
 using Text = std::string;
 
 struct Day {  // a number since 1970-01-01
   long number = 0;
-
   // H. Hinnant, chrono-Compatible Low-Level Date Algorithms
   static Day of(long year, long month, long day) {
     year -= month <= 2;
@@ -67,24 +64,19 @@ struct Day {  // a number since 1970-01-01
   }
 };
 
-// The contract, as in contract.py.
-struct Counted {  // the last day, week and month in which this installation was counted; its first week
-  Day day, week, month, installed;
-};
+// The last day, week and month in which this installation was counted; its first week.
+struct Counted { Day day, week, month, installed; };
 using MaybeCounted = std::optional<Counted>;
-
 inline Text first(const MaybeCounted& counted, Day day) {
   if (!counted) return "dwme";
   if (day.number <= counted->day.number) return "";
-  return Text("d") + (day.monday().number > counted->week.number ? "w" : "") +
-         (day.month().number > counted->month.number ? "m" : "");
+  const Text week = day.monday().number > counted->week.number ? "w" : "";
+  return "d" + week + (day.month().number > counted->month.number ? "m" : "");
 }
-
 inline Text age(const MaybeCounted& counted, Day day) {
   const long weeks = counted ? std::max(0L, (day.monday().number - counted->installed.number) / 7) : 0;
   return std::to_string(weeks >= 52 ? 52 : weeks >= 26 ? 26 : weeks >= 13 ? 13 : weeks);
 }
-
 inline MaybeCounted after(const MaybeCounted& counted, const Text& said, Day day) {
   const Counted all{day, day.monday(), day.month(), day.monday()};
   if (!counted) return said.empty() ? std::nullopt : MaybeCounted(all);
@@ -109,7 +101,6 @@ struct Moment {  // whole seconds: since 1970 as the machine believes, and since
     return now;
   }
 };
-
 inline Text random_id() {  // UUID version 4
   std::random_device random;
   char told[37];
@@ -117,7 +108,6 @@ inline Text random_id() {  // UUID version 4
                 (random() & 0x3fff) | 0x8000, random() & 0xffff, random());
   return told;
 }
-
 struct Options {
   Text endpoint, product, version, channel, os, arch;
   std::filesystem::path state_folder;
@@ -126,22 +116,15 @@ struct Options {
   std::function<Text()> new_id = random_id;
 };
 
-struct Release {
-  Text version, url, json;  // all of what the server said of it
-};
-
+struct Release { Text version, url, json; };  // json: all the server said of it
 using Value = std::variant<Text, long long, bool>;
 using Fields = std::vector<std::pair<Text, Value>>;
 
 class Client {
  public:
   explicit Client(Options options) : told_(std::move(options)) {
-    const Text& url = told_.endpoint;
-    const auto begins = [&](const Text& with) { return url.rfind(with, 0) == 0 && url.size() > with.size(); };
-    bool is_allowed = begins("https://");
-    for (const char* host : {"http://127.0.0.1", "http://localhost", "http://[::1]"})
-      is_allowed |= url == host || begins(Text(host) + ":") || begins(Text(host) + "/");
-    if (!is_allowed) throw std::invalid_argument("the endpoint must begin with https://");
+    static const std::regex allowed(R"(https://.+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/.*)?)");
+    if (!std::regex_match(told_.endpoint, allowed)) throw std::invalid_argument("endpoint: must begin with https://");
     while (told_.endpoint.back() == '/') told_.endpoint.pop_back();
     read_state();
   }
@@ -160,20 +143,19 @@ class Client {
         counted_ = after(counted_, said, answer.day ? *answer.day : *day);
         write(file("counted"), state_text());
       }
-      if (!day) failed(answer); else failures_ = 0, retry_after_s_ = answer.retry_after_s;
+      failures_ = day ? 0 : failures_ + 1;
+      retry_after_s_ = answer.retry_after_s;
       if (day) send_waiting();
       return release(answer.body);
     });
   }
-
   // Seconds until the next check is due: at random, so that no hour has a peak, and never a day without one.
   double next_check_after() const {
     std::random_device random;
     const auto between = [&](double low, double high) { return std::uniform_real_distribution<>(low, high)(random); };
-    const double due_s = failures_ ? between(600, 1800) * (1 << std::min(failures_ - 1, 4)) : between(43200, 86400);
+    const double due_s = failures_ ? between(600, 1800) * (1 << std::min(failures_ - 1, 4L)) : between(43200, 86400);
     return std::max(due_s, static_cast<double>(retry_after_s_));
   }
-
   // Have an event sent with the next check; fields as in schemas/events.
   void event(const Text& kind, Fields fields) {
     quietly([&] {
@@ -189,14 +171,11 @@ class Client {
   void install(const Text& outcome) {
     event("install", {{"version", told_.version}, {"channel", told_.channel}, {"os", told_.os}, {"outcome", outcome}});
   }
-  void feature(const Text& feature, long long count = 1) {
-    event("feature_use", {{"feature", feature}, {"count", count}});
-  }
+  void feature(const Text& name, long long count = 1) { event("feature_use", {{"feature", name}, {"count", count}}); }
   void recommendation(const Text& slot, const Text& item, Fields counts) {
     counts.insert(counts.begin(), {{"slot", slot}, {"item", item}});
     event("recommendation", std::move(counts));
   }
-
   // Say goodbye, and delete everything. For an uninstaller.
   void uninstall(const Text& reason = "") {
     quietly([&] {
@@ -221,37 +200,27 @@ class Client {
 
  private:
   struct Answer {
-    long status = 0;  // 0: there was none
+    long status = 0, retry_after_s = 0;  // status 0: there was none
     std::optional<Day> day;
-    long retry_after_s = 0;
     Text body, sent;
     bool is_good() const { return status >= 200 && status < 300; }
   };
-  struct Waits {
-    Moment happened;
-    Text text;
-    bool in_this_process;
-  };
+  struct Waits { Moment happened; Text text; bool in_this_process; };
   Options told_;
   MaybeCounted counted_;
   std::vector<Waits> waiting_;
-  int failures_ = 0;
-  long retry_after_s_ = 0;
-
+  long failures_ = 0, retry_after_s_ = 0;
   template <typename Do>
-  static auto quietly(Do what) -> decltype(what()) {
-    try {
-      return what();
-    } catch (const std::exception&) {  // a fault of ours is not the player's
-      return {};
-    }
+  static auto quietly(Do what) -> decltype(what()) try {
+    return what();
+  } catch (const std::exception&) {  // a fault of ours is not the player's
+    return {};
   }
   std::nullopt_t failed(const Answer& answer) {
     failures_ += 1;
     retry_after_s_ = answer.retry_after_s;
     return std::nullopt;
   }
-
   // requests
   static Text query(const std::vector<std::pair<Text, Text>>& fields) {
     Text told;
@@ -267,7 +236,6 @@ class Client {
                                  {"arch", told_.arch}, {"ch", told_.channel}, {"first", said}, {"age", weeks},
                                  {"test", told_.test ? "1" : ""}});
   }
-
   Answer send(const Text& method, const Text& target, const Text* body = nullptr) {
     Answer answer;
     if (is_opted_out()) return answer;
@@ -279,24 +247,17 @@ class Client {
     const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> owned(lines, curl_slist_free_all);
     const auto set = [to = curl.get()](CURLoption option, auto value) { curl_easy_setopt(to, option, value); };
     const Text url = told_.endpoint + target, agent = told_.product + "/" + told_.version;
-    set(CURLOPT_URL, url.c_str());
-    set(CURLOPT_USERAGENT, agent.c_str());
-    set(CURLOPT_HTTPHEADER, lines);
+    set(CURLOPT_URL, url.c_str()), set(CURLOPT_USERAGENT, agent.c_str()), set(CURLOPT_HTTPHEADER, lines);
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     set(CURLOPT_NOBODY, method == "HEAD" ? 1L : 0L);
-    set(CURLOPT_NOSIGNAL, 1L);
-    set(CURLOPT_TIMEOUT_MS, LIMIT_MS);
-    if (body) set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
-    if (body) set(CURLOPT_POSTFIELDS, body->c_str());
-    set(CURLOPT_HEADERFUNCTION, read_line);
-    set(CURLOPT_HEADERDATA, &answer);
-    set(CURLOPT_WRITEFUNCTION, read_body);
-    set(CURLOPT_WRITEDATA, &answer);
+    set(CURLOPT_NOSIGNAL, 1L), set(CURLOPT_TIMEOUT_MS, LIMIT_MS);
+    if (body) set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size())), set(CURLOPT_POSTFIELDS, body->c_str());
+    set(CURLOPT_HEADERFUNCTION, read_line), set(CURLOPT_HEADERDATA, &answer);
+    set(CURLOPT_WRITEFUNCTION, read_body), set(CURLOPT_WRITEDATA, &answer);
+    set(CURLOPT_DEBUGFUNCTION, note_sent), set(CURLOPT_DEBUGDATA, &answer);
     set(CURLOPT_VERBOSE, 1L);  // the debug function takes what would be printed
-    set(CURLOPT_DEBUGFUNCTION, note_sent);
-    set(CURLOPT_DEBUGDATA, &answer);
-    const bool is_answered = curl_easy_perform(curl.get()) == CURLE_OK;
-    if (is_answered) curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+    if (curl_easy_perform(curl.get()) == CURLE_OK)
+      curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
     note(answer);
     return answer;
   }
@@ -312,13 +273,12 @@ class Client {
   }
   static std::size_t read_body(const char* bytes, std::size_t size, std::size_t count, void* into) {
     Text& body = static_cast<Answer*>(into)->body;
-    return body.size() + size * count > MOST_BYTES ? 0 : (body.append(bytes, size * count), size * count);
+    return body.size() + size * count > std::size_t{MOST_BYTES} ? 0 : (body.append(bytes, size * count), size * count);
   }
   static int note_sent(CURL*, curl_infotype type, char* bytes, std::size_t size, void* into) {
-    const bool is_sent = type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT;
-    return is_sent ? (static_cast<Answer*>(into)->sent.append(bytes, size), 0) : 0;
+    if (type == CURLINFO_HEADER_OUT || type == CURLINFO_DATA_OUT) static_cast<Answer*>(into)->sent.append(bytes, size);
+    return 0;
   }
-
   // events that wait
   static long long age_s(const Waits& event, const Moment& now) {
     const long long ran_s = now.steady_s - event.happened.steady_s;
@@ -342,7 +302,7 @@ class Client {
       }
       body += "]";
       const long status = send("POST", "/v1/events", &body).status;
-      if (!(status >= 200 && status < 300) && status != 400 && status != 413 && status != 415) return;
+      if ((status < 200 || status > 299) && status != 400 && status != 413 && status != 415) return;
       waiting_.erase(waiting_.begin(), waiting_.begin() + count);
       keep_waiting();
     }
@@ -353,7 +313,6 @@ class Client {
       lines += std::to_string(happened.wall_s) + " " + std::to_string(happened.steady_s) + " " + text + "\n";
     return write(file("waiting"), lines);
   }
-
   // files
   std::filesystem::path file(const char* name) const { return told_.state_folder / (Text(name) + ".txt"); }
   static Text read(const std::filesystem::path& path) {
@@ -388,11 +347,9 @@ class Client {
   }
   void forget(const Text& word) {
     std::error_code ignored;
-    counted_.reset();
-    waiting_.clear();
+    counted_.reset(), waiting_.clear();
     for (const char* name : {"waiting", "sent"}) std::filesystem::remove(file(name), ignored);
-    if (word.empty()) std::filesystem::remove(file("counted"), ignored);
-    else write(file("counted"), word);
+    word.empty() ? std::filesystem::remove(file("counted"), ignored) : write(file("counted"), word);
   }
   void note(const Answer& answer) const {
     if (is_opted_out()) return;
@@ -407,17 +364,14 @@ class Client {
     all += (all.empty() ? "" : "\n") + shown + "-> " + (answer.status ? std::to_string(answer.status) : "no answer");
     write(file("sent"), all + "\n");
   }
-
   // JSON: what is sent, and the little that is read
   static Text quoted(const Text& text) {
     Text told = "\"";
     for (const char each : text) {
-      const Text plain = "\"\\\n\r\t\b\f", named = "\"\\nrtbf";
       char escaped[8];
       std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(each)));
-      const auto at = plain.find(each);
-      const bool is_control = static_cast<unsigned char>(each) < 32;
-      told += at != Text::npos ? Text("\\") + named[at] : is_control ? escaped : Text(1, each);
+      if (each == '"' || each == '\\') told += '\\';
+      told += static_cast<unsigned char>(each) < 32 ? Text(escaped) : Text(1, each);
     }
     return told + "\"";
   }
