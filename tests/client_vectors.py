@@ -10,6 +10,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -78,7 +79,7 @@ def _request(connection: socket.socket) -> bytes:
     length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0] or 0)
     while len(body) < length:
         body += connection.recv(65_536)
-    return head + b"\r\n\r\n" + body
+    return b"\r\n\r\n".join((head, body))
 
 
 def _response(answer: dict[str, Any]) -> bytes:
@@ -103,11 +104,11 @@ class PythonDriver:
 
     def __init__(self, endpoint: str, folder: Path, *, test: bool = False) -> None:
         self._now = Moment(0, 0)
-        self._made = 0
-        self._new = lambda: Client(endpoint, *PLAYER, folder, test=test, clock=lambda: self._now, new_id=self._id)
-        self.client = self._new()
+        self.made = 0
+        self._begin = partial(Client, endpoint, *PLAYER, folder, test=test, clock=lambda: self._now, new_id=self._id)
+        self.client = self._begin()
 
-    def do(self, *words: str) -> str:
+    def do(self, *words: str) -> str:  # noqa: C901 - a table of words
         match words:
             case ["clock", wall, steady]:
                 self._now = Moment(int(wall), int(steady))
@@ -127,14 +128,14 @@ class PythonDriver:
             case ["sent"]:
                 return self.client.what_was_sent()
             case ["restart"]:
-                self.client = self._new()
+                self.client = self._begin()
             case [name]:
                 getattr(self.client, name)()
         return ""
 
     def _id(self) -> str:
-        self._made += 1
-        return f"00000000-0000-4000-8000-{self._made:012d}"
+        self.made += 1
+        return f"00000000-0000-4000-8000-{self.made:012d}"
 
 
 class CppDriver:
