@@ -79,11 +79,11 @@ def _request(connection: socket.socket) -> bytes:
     length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0] or 0)
     while len(body) < length:
         body += connection.recv(65_536)
-    return b"\r\n\r\n".join((head, body))
+    return head + b"\r\n\r\n" + body
 
 
 def _response(answer: dict[str, Any]) -> bytes:
-    body = answer.get("body", "").encode()
+    body = str(answer.get("body", "")).encode()
     lines = [f"HTTP/1.1 {answer['status']} As told", "Connection: close"]
     lines += [f"Content-Length: {len(body)}"] if body else []
     lines += [f"Collector-Day: {answer['day']}"] if "day" in answer else []
