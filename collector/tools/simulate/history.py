@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.count.caps import Caps
@@ -26,7 +27,6 @@ from collector.spool.appender import Appender
 from collector.spool.frame import Record, record_of
 from collector.spool.segment import Life, segment_name, worker_folder
 from collector.spool.writer import MAX_FRAME_EVENTS, keep_layout
-from collector.tools.simulate.days import Days
 from collector.tools.simulate.requests import Request
 from collector.tools.simulate.truth import Truth
 from collector.tools.simulate.visitors import DAY_S
@@ -34,6 +34,14 @@ from collector.worker import SPOOL, judge_of
 
 NOT_EMPTY = ("node", "spool", "frozen", "clickhouse", "shown.sqlite")
 SEALS_AT_S = 11 * 60  # past midnight: then the day that ended 48 hours ago is due
+
+
+class Days(Protocol):
+    """Whoever makes up requests, a day after the other: days.py, or a test with clients of its own."""
+
+    def day(self, day: int) -> Iterator[Request]:
+        """Every request of a day, in no order."""
+        ...
 
 
 class SteppedClock:
