@@ -14,11 +14,32 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 PACKAGES = ("tests/browser/", "tests/clients/")
-# Those above 10 s, longest first. The order only makes the end even: wrong or missing names cost seconds, not tests.
+# Those that take longest, in about that order. It only makes the end even: a wrong or missing name costs seconds.
 LONGEST = (
     "tests/browser/",
     "tests/test_durability.py",
+    "tests/test_reload.py",
+    "tests/test_server_stack.py",
+    "tests/test_processes.py",
+    "tests/test_prove.py",
+    "tests/test_quarantine_retry.py",
+    "tests/test_seal_command.py",
+    "tests/test_sign_in.py",
+    "tests/test_sealing_killed.py",
     "tests/test_commands.py",
+    "tests/test_sealing.py",
+    "tests/test_metrics.py",
+    "tests/test_simulate.py",
+    "tests/test_server.py",
+    "tests/test_ledger.py",
+    "tests/test_shown.py",
+    "tests/test_hostile_questions.py",
+    "tests/test_ledger_complete.py",
+    "tests/test_quarantine_killed.py",
+    "tests/test_quarantine.py",
+    "tests/test_openapi.py",
+    "tests/test_live.py",
+    "tests/test_parts.py",
 )
 
 
