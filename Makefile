@@ -6,6 +6,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# The default tests run in a process per core, in two at most: each starts collectors and a database of its own.
+AT_ONCE := -n logical --maxprocesses 2
 PIP := PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Two stamps: a new lock installs everything again, a changed package or packaging hook only the package.
 LOCKED := .venv/locked.stamp
@@ -23,7 +25,7 @@ demo: $(INSTALLED) ## Start it on 90 made-up days of a website and a program (in
 	@exec $(BIN)/python -m collector.demo
 
 test: check ## Check everything, then run the tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(AT_ONCE)
 
 test-slow: $(INSTALLED) ## Run the tests that take long (left out of `make test`)
 	$(BIN)/python -m pytest -q -m slow

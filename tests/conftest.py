@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
+from tests.dealing import (
+    pytest_collection_modifyitems,
+    pytest_report_to_serializable,
+    pytest_xdist_make_scheduler,
+)
 from tests.stack import Stack
+
+# Hooks of pytest.
+__all__ = ["pytest_collection_modifyitems", "pytest_report_to_serializable", "pytest_xdist_make_scheduler"]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def quarantine(stack: Stack, *words: str, environ: dict[str, str] | None = None)
         env={"PATH": "/usr/bin:/bin", **(environ or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -60,7 +60,7 @@ def assert_adds_up(stack: Stack, **parts: int) -> None:
         return came == went and all(found[name] == events for name, events in parts.items())
 
     try:
-        eventually(adds_up, "the counters add up", 5)
+        eventually(adds_up, "the counters add up")
     except AssertionError:
         raise AssertionError(f"{seen()}, and should be {parts}") from None
 

@@ -24,7 +24,8 @@ from tests.calling import Reply, call
 
 TOKEN = "test-token-that-is-long-enough-to-be-one"
 ROOT = Path(__file__).parent.parent
-START_PATIENCE_S = 30.0
+# How long is waited for what must come before a test fails: it measures nothing, and two tests run at a time.
+PATIENCE_S = 60.0
 STOP_PATIENCE_S = 10.0
 POLL_S = 0.02
 
@@ -87,7 +88,7 @@ class Stack:
 
     def wait_healthy(self) -> None:
         """Wait until it takes events and questions; fails if it ends instead."""
-        give_up = time.monotonic() + START_PATIENCE_S
+        give_up = time.monotonic() + PATIENCE_S
         while not self._is_healthy():
             assert self.process.poll() is None, f"serve ended with {self.process.returncode}:\n{self.log_text}"
             assert time.monotonic() < give_up, f"serve is not healthy:\n{self.log_text}"
@@ -154,11 +155,11 @@ class Stack:
         """Tell it to reload, as an operator would."""
         os.kill(self.process.pid, signal.SIGHUP)
 
-    def reload(self, patience_s: float = 30.0) -> None:
+    def reload(self) -> None:
         """Tell it to reload, and wait until every process is a new one."""
         before = self.said("event=reloaded")
         self.hang_up()
-        eventually(lambda: self.said("event=reloaded") > before, "reloaded", patience_s)
+        eventually(lambda: self.said("event=reloaded") > before, "reloaded")
 
     def said(self, words: str) -> int:
         """How often its log has these words."""
@@ -244,10 +245,10 @@ class Stack:
         series = f"collector_{name}_total"
         return int(sum(value for key, value in self.metrics().items() if key.partition("{")[0] == series))
 
-    def wait_loaded(self, events: int, patience_s: float = 20.0) -> None:
+    def wait_loaded(self, events: int) -> None:
         """Wait until so many events of this start are verified in the database, or known to be counted before."""
         ends = ("events_loaded", "events_duplicate")
-        eventually(lambda: sum(map(self.counted, ends)) >= events, f"{events} events loaded", patience_s)
+        eventually(lambda: sum(map(self.counted, ends)) >= events, f"{events} events loaded")
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -272,8 +273,11 @@ class Stack:
         assert "Traceback" not in self.log_text, self.log_text
 
 
-def eventually(promise: Callable[[], bool], what: str, patience_s: float = 10.0) -> None:
-    """Wait for something another process does; fails by the name of what did not come."""
+def eventually(promise: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait for something another process does; fails by the name of what did not come.
+
+    A patience of its own is a promise: `eventually(ended, "the children ended", 1.0)`.
+    """
     give_up = time.monotonic() + patience_s
     while not promise():
         assert time.monotonic() < give_up, f"not within {patience_s:g} s: {what}"

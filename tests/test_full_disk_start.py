@@ -61,8 +61,8 @@ def _fill_and_reload(stack: Stack) -> None:
     ballast = Ballast(stack.data / "spool")
     ballast.fill()
     stack.hang_up()
-    eventually(lambda: stack.said("the new process is not ready") > 0, "the old one stays", 30)
+    eventually(lambda: stack.said("the new process is not ready") > 0, "the old one stays")
     assert stack.post(HIT).status == 503
     ballast.drop()
-    eventually(lambda: stack.said("event=reloaded") == 1, "reloaded", 30)
+    eventually(lambda: stack.said("event=reloaded") == 1, "reloaded")
     assert stack.post(HIT).status == 204

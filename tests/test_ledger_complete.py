@@ -59,7 +59,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     os.kill(stack.children("worker")[0], signal.SIGKILL)
     eventually(lambda: stack.said("process ended") > 0, "a death is told")
     eventually(lambda: len(stack.children("worker")) == 2, "it is replaced")
-    stack.reload(patience_s=60)
+    stack.reload()
     stack.command("user", "link")
     words = ("user", "add", "anna", "--role", "analyst")
     stack.command(*words, "--password-stdin", told="correct horse battery\n")

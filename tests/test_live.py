@@ -97,7 +97,7 @@ def test_the_minutes_outlive_every_process_and_a_reload_to_other_properties(watc
     watched.post([HIT] * 2)
     more = "".join(f'[[site]]\nid = "{number}.example"\nhosts = ["{number}.example"]\n' for number in range(20))
     watched.configure(more + EXAMPLE)
-    watched.reload(patience_s=60)
+    watched.reload()
     watched.post([HIT, HIT | {"site": "19.example", "url": "https://19.example/"}])
     assert [live(watched, site)["total"] for site in (SITE, "18.example", "19.example")] == [before + 6, 0, 1]
 

@@ -109,7 +109,7 @@ def test_what_was_accepted_is_there_after_the_supervisor_was_killed(stack: Stack
         assert stack.post(HIT).status in (200, 204)
     stack.kill_supervisor()
     stack.start()
-    eventually(lambda: _hits(stack) == 20, "20 hits", 20)
+    eventually(lambda: _hits(stack) == 20, "20 hits")
     stack.stop()
 
 
@@ -143,7 +143,7 @@ def test_a_start_waits_for_the_one_before_to_end(stack: Stack) -> None:
     stack.process.terminate()
     assert stack.process.wait(10) == 0
     stack.process = next_one
-    eventually(lambda: _is_healthy(stack), "the next one is healthy", 20)
+    eventually(lambda: _is_healthy(stack), "the next one is healthy")
     stack.stop()
 
 

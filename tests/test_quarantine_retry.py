@@ -38,7 +38,7 @@ def refusing(database: ClickHouseHttp, start_stack: Callable[..., Stack]) -> Sta
     stack = start_stack(config=CONFIG, environ={"COLLECTOR_CLICKHOUSE": database.url()})
     refuse(database)
     assert stack.post([BAD] * 7).status in (200, 204)
-    eventually(lambda: stack.counted("events_quarantined") == 7, "7 events set aside", 20)
+    eventually(lambda: stack.counted("events_quarantined") == 7, "7 events set aside")
     return stack
 
 
@@ -77,7 +77,7 @@ def test_what_is_tried_while_the_database_is_away_waits_for_it(refusing: Stack, 
     refusing.restart()
     assert_adds_up(refusing, accepted=0, recovered=7, loaded=0, quarantined=0, pending=7)
     database.start()
-    eventually(lambda: refusing.counted("events_loaded") == 7, "7 events loaded", 20)
+    eventually(lambda: refusing.counted("events_loaded") == 7, "7 events loaded")
     assert_adds_up(refusing, accepted=0, recovered=7, loaded=7, quarantined=0, pending=0)
     assert_counted_once(refusing)
 
@@ -92,14 +92,14 @@ def test_killed_in_the_middle_of_a_retry_it_is_counted_exactly_once(refusing: St
         stderr=subprocess.PIPE,
         text=True,
     ) as retrying:
-        eventually(lambda: not database.faults(), "the insert of the retry hangs", 20)
+        eventually(lambda: not database.faults(), "the insert of the retry hangs")
         refusing.kill("warehouse")
         _, told = retrying.communicate(timeout=60)
     assert retrying.returncode == 1
     assert told.startswith(f"Error: no answer at {refusing.analyst}")
     found = [path.parent.name for path in refusing.data.glob(f"*/{name}")]
     assert len(found) <= 1  # in one of the two folders; none once the next process has loaded it
-    eventually(lambda: not list(refusing.data.glob(f"*/{name}")), "the next process loads it", 20)
+    eventually(lambda: not list(refusing.data.glob(f"*/{name}")), "the next process loads it")
     assert_counted_once(refusing)
 
 
@@ -176,7 +176,7 @@ def test_without_a_server_what_the_engine_takes_at_last_is_counted_exactly_once(
     alter(stack, CONSTRAINT)
     stack.start()
     assert stack.post([BAD] * 7).status in (200, 204)
-    eventually(lambda: stack.counted("events_quarantined") == 7, "7 events set aside", 20)
+    eventually(lambda: stack.counted("events_quarantined") == 7, "7 events set aside")
     stack.stop()
     name = only(stack, ".batches")
     alter(stack, NO_CONSTRAINT)

@@ -106,7 +106,7 @@ def _replay(folder: Path, file: Path, expected: Expected) -> Replayed | None:
         day = datetime.now(UTC).date()
         assert run(file, f"http://{stack.public}", None, 8) == 0
         is_one_day = datetime.now(UTC).date() == day
-        stack.wait_loaded(len(expected.hits), patience_s=60)
+        stack.wait_loaded(len(expected.hits))
     except BaseException:
         stack.sweep()
         raise

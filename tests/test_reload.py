@@ -122,7 +122,7 @@ def test_reloads_under_load_fail_no_request_lose_nothing_and_count_nobody_twice(
     assert max(sender.longest_s for sender in senders) < 5
     acknowledged = sum(sender.acknowledged for sender in senders)
     assert acknowledged > 100
-    eventually(lambda: sum(counted(stack, "events")) >= acknowledged, "everything is loaded", 20)
+    eventually(lambda: sum(counted(stack, "events")) >= acknowledged, "everything is loaded")
     assert sum(counted(stack, "events")) == acknowledged
     assert set(counted(stack, "visitors")) == {1}
     assert stack.metrics()["collector_epoch"] == epoch
@@ -220,12 +220,12 @@ def test_while_no_new_worker_can_run_the_old_one_stays_and_no_signal_ends_anythi
     eventually(lambda: stack.said("took over") == 1, "the next image took over")
     geo.rename(tmp_path / "away.mmdb")
     stack.hang_up()  # heard once it is clear that this reload does not come to its end
-    eventually(lambda: stack.said("the old one stays") > 0, "the new worker is not ready", 30)
-    eventually(lambda: stack.said("reload refused") == 1, "the second reload is refused", 30)
+    eventually(lambda: stack.said("the old one stays") > 0, "the new worker is not ready")
+    eventually(lambda: stack.said("reload refused") == 1, "the second reload is refused")
     assert is_alive(old)
     assert stack.post(HIT).status in GOOD
     (tmp_path / "away.mmdb").rename(geo)
-    eventually(lambda: stack.said("event=reloaded") == 1, "the first reload is complete", 30)
+    eventually(lambda: stack.said("event=reloaded") == 1, "the first reload is complete")
     assert not is_alive(old)
     assert 'status="signal 1"' not in stack.log_text
 
@@ -238,7 +238,7 @@ def test_a_version_that_lays_the_memory_out_in_another_way_does_not_take_over(
     children = stack.children()
     edit(code / "collector" / "count" / "filter.py", 'FORM = "COLMEM', 'FORM = "OTHERM')
     stack.hang_up()
-    eventually(lambda: stack.said("cannot take over from the one that runs") == 1, "the reload is refused", 30)
+    eventually(lambda: stack.said("cannot take over from the one that runs") == 1, "the reload is refused")
     assert stack.children() == children
     assert stack.post(HIT).status in GOOD
 
@@ -249,7 +249,7 @@ def test_a_child_that_dies_and_an_order_to_stop_during_a_reload_are_heard(stack:
     eventually(lambda: stack.said("took over") == 1, "the next image took over")
     os.kill(old, signal.SIGKILL)
     assert stack.post(HIT).status in GOOD
-    eventually(lambda: stack.said("event=reloaded") == 1, "the reload is complete", 30)
+    eventually(lambda: stack.said("event=reloaded") == 1, "the reload is complete")
     stack.hang_up()
     eventually(lambda: stack.said("event=reloading") == 2, "the process becomes its next image")
     stack.stop()

@@ -76,10 +76,10 @@ def test_events_are_counted_once_whatever_happens_to_the_server(
                 assert stack.request("GET", "/healthz").status == 200
                 harness.start()
             else:
-                eventually(lambda: not harness.faults(), fault, 30)
+                eventually(lambda: not harness.faults(), fault)
         harness.inject("error", match=INSERTS, code=252)  # TOO_MANY_PARTS
-        eventually(lambda: not harness.faults(), "refused inserts", 30)
-    stack.wait_loaded(sender.answered, 30)
+        eventually(lambda: not harness.faults(), "refused inserts")
+    stack.wait_loaded(sender.answered)
     assert events(stack) == sender.answered == stack.counted("events_loaded") == stack.counted("events_accepted")
     assert not list((stack.data / "frozen").iterdir())
     assert not (stack.data / "clickhouse").exists()
@@ -99,7 +99,7 @@ def test_with_the_server_away_at_the_start_events_are_accepted_and_counted_when_
     assert stack.ask_raw("traffic", property=SITE).status == 503
     assert stack.metrics()["collector_events_loaded_total"] == 0
     harness.start()
-    stack.wait_loaded(200, 30)
+    stack.wait_loaded(200)
     assert events(stack) == 200
     stack.stop()
 
@@ -147,12 +147,12 @@ def test_a_table_that_went_wrong_while_the_server_was_away_stops_the_counting_an
         server.writer().command("ALTER TABLE hot RESET SETTING fsync_after_insert")
     elsewhere.stop()
     harness.start()
-    eventually(lambda: "the database is not as it must be" in stack.log_text, "the wrong table is told", 30)
+    eventually(lambda: "the database is not as it must be" in stack.log_text, "the wrong table is told")
     assert stack.post([HIT]).status == 200
     assert stack.request("GET", "/healthz").status == 200
     with closing(Server(harness.url())) as server:
         server.writer().command("ALTER TABLE hot MODIFY SETTING fsync_after_insert = 1")
-    stack.wait_loaded(2, 40)
+    stack.wait_loaded(2)
     assert events(stack) == 2
 
 

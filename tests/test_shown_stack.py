@@ -36,7 +36,7 @@ def test_what_is_shown_outlives_a_killed_process_and_is_what_commands_show(start
     send(stack, 12)
     stack.wait_loaded(13)
     stack.kill("warehouse")
-    eventually(lambda: stack.ask_raw("browsers", **ASKED).status == 200, "it answers again", 30)
+    eventually(lambda: stack.ask_raw("browsers", **ASKED).status == 200, "it answers again")
     assert stack.ask("browsers", **ASKED) == before
     stack.stop()
     told = stack.command("query", "browsers", "--property", "www.example.org", "--by", "browser", "--format", "json")

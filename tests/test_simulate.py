@@ -195,7 +195,7 @@ def test_made_up_days_are_never_mixed_with_others(made: tuple[Stack, dict[str, A
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as killed:
-        eventually((data / "spool").exists, "it has begun", 30)
+        eventually((data / "spool").exists, "it has begun")
         killed.send_signal(signal.SIGKILL)
     again = simulate("--data", data, "--days", "1")
     assert again.returncode == 1
