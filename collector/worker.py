@@ -24,6 +24,7 @@ from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts
 from collector.disk import DISK
 from collector.door.answers import Routes
+from collector.door.beacon import Beacon
 from collector.door.caller import Callers
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
@@ -155,8 +156,8 @@ def _spool(
 
 
 def more_routes(receiver: Receiver, registry: Registry) -> Routes:
-    """Where the public port takes events besides the door's own addresses."""
-    return {**Redirects(receiver, registry).routes()}
+    """Where the public port takes events besides the door's own addresses, and the script that sends them."""
+    return {**Redirects(receiver, registry).routes(), **Beacon().routes()}
 
 
 def judge_of(settings: Settings, declarations: Declarations) -> Judge:
