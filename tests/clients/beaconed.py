@@ -24,7 +24,7 @@ from tests.stack import Stack, eventually
 AGENT = "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 HOSTS = [
     *("three", "app", "reached", "cached", "ready", "twice", "out", "fenced", "shy", "again", "pixel", "broken", "fetching"),
-    *("walked", "wandered", "switched", "distracted", "several", "formed", "slow"),
+    *("plain", "walked", "wandered", "switched", "distracted", "several", "formed", "slow"),
 ]
 GOALS = '["signup", "contact", "newsletter"]'
 
