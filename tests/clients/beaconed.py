@@ -23,8 +23,9 @@ from tests.stack import Stack, eventually
 # Of the whole browser: what a page sends while it goes away knows nothing of a context's agent.
 AGENT = "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 HOSTS = [
-    *("three", "app", "reached", "cached", "ready", "twice", "out", "fenced", "shy", "again", "pixel", "broken", "fetching"),
-    *("plain", "walked", "wandered", "switched", "distracted", "several", "formed", "slow"),
+    *("three", "app", "cached", "walked", "wandered", "switched", "distracted"),
+    *("reached", "shy", "header", "out", "ready", "twice", "fenced", "again", "filed", "broken", "fetching", "refusing"),
+    *("plain", "formed", "several", "pixel"),
 ]
 GOALS = '["signup", "contact", "newsletter"]'
 
@@ -103,13 +104,13 @@ class Beaconed:
         self.base = f"http://count.example.org:{stack.public.rpartition(':')[2]}"
         self._browser = browser
 
-    def tag(self, name: str, more: str = "") -> str:
+    def tag(self, name: str, more: str = "", base: str = "") -> str:
         """The element that a page of a site has."""
-        return f'<script defer src="{self.base}/b.js" data-site="{site_of(name)}" {more}></script>'
+        return f'<script defer src="{base or self.base}/b.js" data-site="{site_of(name)}" {more}></script>'
 
-    def page(self, name: str, path: str, body: str = "", **headers: str) -> str:
-        """Serve a page of a site, with the beacon; returns its address."""
-        return self.websites.put(site_of(name) + path, self.tag(name) + body, **headers)
+    def page(self, name: str, path: str, body: str = "", base: str = "", **headers: str) -> str:
+        """Serve a page of a site, with the beacon of its base; returns its address."""
+        return self.websites.put(site_of(name) + path, self.tag(name, base=base) + body, **headers)
 
     def visitor(self, script: str = "", **options: Any) -> BrowserContext:
         """A browser profile with nothing in it."""

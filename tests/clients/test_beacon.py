@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import Request
+
 from tests.clients.beaconed import Beaconed, Counts, close, dwell, go_back, go_to, site_of
 
 NETWORKS = 12  # what describes callers is named from 10
 TALL = "<div style='height: 3000px'></div>"
-STORED = """async () => [
-  document.cookie, Object.keys(localStorage), Object.keys(sessionStorage),
-  await indexedDB.databases(), await caches?.keys?.() ?? [], (await navigator.serviceWorker?.getRegistrations?.()) ?? [],
-  window.name]"""
+STORED = """async () => [document.cookie, {...localStorage}, {...sessionStorage}, await indexedDB.databases(), window.name]"""
 
 
 def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) -> None:
@@ -18,9 +17,15 @@ def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) 
     beaconed.page("three", "/pricing", links)
     beaconed.page("three", "/docs", links)
     news = beaconed.websites.put("news.example.com/story", f'<a id=go href="{home}?utm_source=Letter&secret=7#top">go</a>')
-    asked = set()
+    asked: set[str] = set()
+    told: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.add(request.url.partition("?")[0].partition("#")[0])
+        told.append(request.post_data or "")
+
     context = beaconed.visitor()
-    context.on("request", lambda request: asked.add(request.url.partition("?")[0].partition("#")[0]))
+    context.on("request", note)
     for network in range(NETWORKS):
         context.set_extra_http_headers({"X-Forwarded-For": f"203.0.{network}.1"})
         page = context.new_page()
@@ -34,7 +39,7 @@ def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) 
             go_to(page, "#docs")
             dwell(page, 10_000)
             page.evaluate("() => window.scrollTo(0, 0)")
-            assert page.evaluate(STORED.replace("caches?.keys?.()", "[]")) == ["", [], [], [], [], [], ""]
+            assert page.evaluate(STORED) == ["", {}, {}, [], ""]
             assert context.storage_state(indexed_db=True) == {"cookies": [], "origins": []}
         close(page)
     beaconed.assert_cells(
@@ -51,9 +56,10 @@ def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) 
             "campaigns by utm_source": {"letter": Counts(12)},
         },
     )
-    own = f"{beaconed.base}/"
+    assert not [body for body in told if "secret" in body or "story" in body]  # what nobody reads is not sent
+    assert [body for body in told if "utm_source=Letter" in body]
     of_site = {beaconed.websites.address(site_of("three") + path) for path in ("/", "/pricing", "/docs")}
-    assert asked - of_site - {news, "data:,"} == {f"{own}b.js", f"{own}v1/events"}
+    assert asked - of_site - {news, "data:,"} == {f"{beaconed.base}/b.js", f"{beaconed.base}/v1/events"}
 
 
 def test_an_application_of_one_document_is_counted_by_its_paths(beaconed: Beaconed) -> None:
@@ -97,6 +103,7 @@ def test_a_page_that_comes_back_from_the_cache_is_another_view_but_no_other_visi
     dwell(page, 3000)
     go_back(page)
     assert page.evaluate("window.isKept")  # it is the same document
+    page.evaluate("location.hash = 'part'")  # goes nowhere
     dwell(page, 4000)
     close(page)
     beaconed.assert_cells(

@@ -77,14 +77,18 @@ def test_goals_links_and_downloads_are_counted_where_the_page_says_so(beaconed: 
     page.goto(address)
     with page.expect_navigation(url=setup):
         page.click("#file")
+    own = beaconed.base.replace("count.example.org", site_of("reached"))  # the collector on a host of the site
+    page.goto(beaconed.page("reached", "/own", f'<a id=forum href="{forum}" data-link=forum>forum</a>', base=own))
+    with page.expect_navigation(url=forum):
+        page.click("#forum")
     assert wrong == []
     assert sum(f"{beaconed.base}/dl/player/1.4.2/setup.exe?origin=website" == url for url in asked) == 1
     beaconed.assert_cells(
         "reached",
         {
             "goals by goal": {"newsletter": Counts(2), "signup": Counts(2)},
-            "links by link": {"forum": Counts(2)},
-            "bounces by path": {"/": Counts(2, 2)},
+            "links by link": {"forum": Counts(3)},
+            "bounces by path": {"/": Counts(2, 2), "/own": Counts(1, 1)},
         },
     )
 
@@ -104,6 +108,16 @@ def test_a_browser_that_refuses_sends_nothing_and_its_links_stay_plain(beaconed:
     go_to(page, "#forum")
     close(page)
     assert asked == [f"{beaconed.base}/b.js"]
+
+
+def test_a_browser_that_says_so_in_a_header_is_not_counted(beaconed: Beaconed) -> None:
+    page = beaconed.visitor(extra_http_headers={"Sec-GPC": "1"}).new_page()
+    asked = sent(page)
+    page.goto(beaconed.page("header", "/"))
+    page.evaluate("collector.goal('signup')")
+    close(page)
+    assert asked[1:3] == [f"{beaconed.base}/v1/events"] * 2
+    beaconed.assert_cells("header", {"traffic": {}, "goals by goal": {}})
 
 
 def test_after_opting_out_a_page_sends_nothing_more_and_stores_nothing(beaconed: Beaconed) -> None:
@@ -171,6 +185,22 @@ def test_a_page_loaded_again_goes_on_with_the_visit(beaconed: Beaconed) -> None:
     )
 
 
+def test_who_fetches_a_file_of_the_site_does_not_go_on(beaconed: Beaconed) -> None:
+    links = '<a id=named href="/paper.pdf" download>paper</a> <a id=sent href="/sent.pdf">sent</a>'
+    address = beaconed.page("filed", "/", links)
+    for path in ("/paper.pdf", "/sent.pdf"):
+        beaconed.websites.put(site_of("filed") + path, "paper", content_disposition="attachment")
+    for link, seconds in (("#named", 1), ("#sent", 11)):
+        page = beaconed.visitor().new_page()
+        page.goto(address)
+        with page.expect_download():
+            page.click(link)
+        dwell(page, seconds * 1000)
+        close(page)
+    expected = {"bounces by path": {"/": Counts(2, 2)}, "page_time by path": {"/": Counts(2, 12)}}
+    beaconed.assert_cells("filed", expected)
+
+
 def test_errors_of_the_beacon_and_of_what_it_calls_stay_inside(beaconed: Beaconed) -> None:
     breaks = "Navigator.prototype.sendBeacon = () => { throw new Error('gone'); };"
     page = beaconed.visitor(breaks).new_page()
@@ -187,7 +217,7 @@ def test_errors_of_the_beacon_and_of_what_it_calls_stay_inside(beaconed: Beacone
 def test_where_the_browser_takes_no_beacon_it_is_a_request_that_outlives_the_page(
     beaconed: Beaconed, beacon: str
 ) -> None:
-    name = "fetching" if beacon == "undefined" else "slow"
+    name = "fetching" if beacon == "undefined" else "refusing"
     page = beaconed.visitor(f"Navigator.prototype.sendBeacon = {beacon};").new_page()
     page.goto(beaconed.page(name, "/"))
     dwell(page, 2000)

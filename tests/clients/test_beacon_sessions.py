@@ -126,7 +126,7 @@ def test_switching_tabs_before_going_on_adds_one_exit_and_no_second(beaconed: Be
         walk.session()
     truth = walk.truth
     expected = truth.cells()
-    exact = {report: expected[report] for report in ("traffic", "pages by path", "entry_pages by path")}
+    exact = {report: expected[report] for report in ("traffic", "pages by path", "entry_pages by path", "page_scroll by path")}
     beaconed.assert_cells(name, exact)
     exits = beaconed.cells(name, "exit_pages", "path")
     bounces = beaconed.cells(name, "bounces", "path")
