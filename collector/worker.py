@@ -25,6 +25,7 @@ from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts
 from collector.disk import DISK
 from collector.door.answers import Routes
+from collector.door.beacon import Beacon
 from collector.door.caller import Callers
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
@@ -159,10 +160,11 @@ def _spool(
 
 
 def more_routes(receiver: Receiver, settings: Settings, declarations: Declarations, clock: Clock) -> Routes:
-    """Where the public port takes events besides the door's own addresses."""
+    """Where the public port takes events besides the door's own addresses, and the script that sends them."""
     registry = settings.registry
     flags = FlagReader(declarations.kinds["update_check"])
     return {
+        **Beacon().routes(),
         **Redirects(receiver, registry).routes(),
         **Plausible(receiver, registry).routes(),
         **Aptabase(receiver, registry).routes(),

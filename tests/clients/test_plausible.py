@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.clients.npm_packages import bundled
+from tests.clients.websites import Page as Served
+from tests.clients.websites import Websites, websites
 from tests.counting import events_seen, settle
 from tests.meeting_a_crowd import crowd, told
-from tests.pages_to_serve import AGENT, Pages, serve_pages
 from tests.stack import Stack, eventually
 
 TRACKER = """
@@ -27,7 +28,7 @@ const plausible = Plausible({{ domain: 'www.example.org', apiHost: 'http://count
 plausible.enableAutoPageviews();
 window.reach = plausible.trackEvent;
 """
-PAGE = """<!doctype html><title>page</title><body style="height: 5000px">
+PAGE = """<body style="height: 5000px">
 <a id="out" href="https://forum.example.net/">forum</a>
 <a id="file" href="https://downloads.example.net/player-1.4.2-setup.exe">file</a>
 <a id="nowhere" href="https://elsewhere.example.net/">elsewhere</a>
@@ -35,18 +36,24 @@ PAGE = """<!doctype html><title>page</title><body style="height: 5000px">
 addEventListener('click', event => event.preventDefault());</script><script src="/script.js"></script>"""
 
 
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+
+
 @pytest.fixture
-def website() -> Iterator[Pages]:
-    with serve_pages(dict.fromkeys(("/start", "/next", "/hash"), PAGE)) as pages:
-        yield pages
+def website() -> Iterator[Websites]:
+    with websites() as sites:
+        for path in ("/start", "/next", "/hash"):
+            sites.put(f"www.example.org{path}", PAGE)
+        yield sites
 
 
 def visit(
-    stack: Stack, browser: Browser, pages: Pages, source: str, folder: Path, walk: Callable[[Page], None]
+    stack: Stack, browser: Browser, pages: Websites, source: str, folder: Path, walk: Callable[[Page], None]
 ) -> list[str]:
     """Walk over the website with a script; what the script kept in the browser."""
     port = stack.public.rpartition(":")[2]
-    pages.pages["/script.js"] = bundled(source.format(port=port), folder / "script.js").read_text("utf-8")
+    script = bundled(source.format(port=port), folder / "script.js").read_text("utf-8")
+    pages.pages["www.example.org/script.js"] = Served(script)
     context = browser.new_context(user_agent=AGENT)
     page = context.new_page()
     answers: list[int] = []
@@ -61,10 +68,10 @@ def visit(
 
 
 def test_the_tracker_of_today_counts_in_the_right_cells(
-    stack: Stack, chromium: Browser, website: Pages, npm_packages: Path, tmp_path: Path
+    stack: Stack, chromium: Browser, website: Websites, npm_packages: Path, tmp_path: Path
 ) -> None:
     def walk(page: Page) -> None:
-        page.goto(website.at("/start"), referer="https://news.example.com/item?id=5")
+        page.goto(website.address("www.example.org/start"), referer="https://news.example.com/item?id=5")
         page.evaluate("scrollTo(0, 2200)")
         page.wait_for_timeout(100)
         page.evaluate("history.pushState(null, '', '/next?utm_source=letter')")
@@ -72,7 +79,7 @@ def test_the_tracker_of_today_counts_in_the_right_cells(
             page.click(selector)
         page.evaluate("reach('signup', { props: { plan: 'large' }, interactive: false })")
         page.evaluate("reach('never declared')")
-        page.goto(website.at("/hash") + "#/pricing?x=1")
+        page.goto(website.address("www.example.org/hash") + "#/pricing?x=1")
         page.evaluate("location.hash = '/contact'")
         eventually(lambda: events_seen(stack)["accepted page_hit"] == 12 + 4, "every page arrived")
         eventually(lambda: events_seen(stack)["accepted page_leave"] >= 1, "an engagement arrived")
@@ -91,10 +98,10 @@ def test_the_tracker_of_today_counts_in_the_right_cells(
 
 
 def test_the_tracker_of_before_counts_in_the_right_cells(
-    stack: Stack, chromium: Browser, website: Pages, npm_packages: Path, tmp_path: Path
+    stack: Stack, chromium: Browser, website: Websites, npm_packages: Path, tmp_path: Path
 ) -> None:
     def walk(page: Page) -> None:
-        page.goto(website.at("/start"))
+        page.goto(website.address("www.example.org/start"))
         page.evaluate("history.pushState(null, '', '/next')")
         page.evaluate("reach('signup', { props: { plan: 'large' } })")
         page.evaluate("reach('never declared', { props: {} })")

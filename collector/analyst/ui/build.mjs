@@ -2,6 +2,7 @@
 //
 //   OUT/index.html            the dashboard's page: no data, no script and no style inside
 //   OUT/assets/NAME-HASH.EXT  its script, style and map, each with .gz and .br beside it
+//   OUT/b.js                  the beacon, for the pages that are counted (src/beacon): no code of any package
 //   OUT/geo/country.mmdb      country by network (node_modules/@ip-location-db/geo-whois-asn-country-mmdb)
 //   OUT/geo/SOURCE.md         where it comes from, its version, its licence and the attribution that licence asks for
 //   OUT/THIRD-PARTY.txt       the licence of every package something was taken from
@@ -29,6 +30,8 @@ const GEO_FILE = 'geo-whois-asn-country.mmdb';
 const IN_ASSETS = ['preact', 'uplot', 'world-atlas', 'i18n-iso-countries', 'd3-geo', 'topojson-client', 'topojson-simplify'];
 // All that a first visit loads, map included, compressed by gzip.
 const FIRST_LOAD_KB = 120;
+// The beacon, which every page of every site loads, compressed by gzip.
+const BEACON_BYTES = 1536;
 
 const folderOf = (name) => path.join(here, 'node_modules', ...name.split('/'));
 const manifestOf = (name) => JSON.parse(fs.readFileSync(path.join(folderOf(name), 'package.json'), 'utf8'));
@@ -104,6 +107,23 @@ function weigh(assets) {
   if (total > FIRST_LOAD_KB * 1024) throw new Error('the dashboard is too large');
 }
 
+/** The beacon: one script, for browsers that are years old, too. Fails where it is too large. */
+async function beacon() {
+  const file = path.join(out, 'b.js');
+  await esbuild.build({
+    absWorkingDir: here,
+    entryPoints: ['src/beacon/main.ts'],
+    outfile: file,
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: 'es2018',
+  });
+  const zipped = zlib.gzipSync(fs.readFileSync(file), { level: 9 }).length;
+  console.log(`b.js: ${zipped} of at most ${BEACON_BYTES} bytes`);
+  if (zipped > BEACON_BYTES) throw new Error('the beacon is too large');
+}
+
 /** Copy the country database and say where it is from; false if the package is not there. */
 function geo() {
   const database = path.join(folderOf(GEO), GEO_FILE);
@@ -138,5 +158,6 @@ function notice(name) {
 
 fs.mkdirSync(out, { recursive: true });
 await dashboard();
+await beacon();
 const taken = [...IN_ASSETS, ...(geo() ? [GEO] : [])];
 fs.writeFileSync(path.join(out, 'THIRD-PARTY.txt'), taken.map(notice).join('\n'));
