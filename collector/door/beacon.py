@@ -24,7 +24,9 @@ _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORE
 _OPEN = "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"  # for pages of any site
 _KEPT = f"{_OPEN}Cache-Control: public, max-age={MAX_AGE_S}\r\nVary: Accept-Encoding\r\n"
 _NOT_BUILT = answer(
-    404, b"The beacon was not built: install the collector with Node or npm within reach.\n", "text/plain; charset=utf-8"
+    404,
+    b"The beacon was not built: install the collector with Node or npm within reach.\n",
+    "text/plain; charset=utf-8",
 )
 
 

@@ -8,15 +8,20 @@ from tests.clients.beaconed import Beaconed, Counts, close, dwell, go_back, go_t
 
 NETWORKS = 12  # what describes callers is named from 10
 TALL = "<div style='height: 3000px'></div>"
-STORED = """async () => [document.cookie, {...localStorage}, {...sessionStorage}, await indexedDB.databases(), window.name]"""
+STORED = """async () =>
+  [document.cookie, {...localStorage}, {...sessionStorage}, await indexedDB.databases(), window.name]"""
 
 
 def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) -> None:
-    links = '<a id=home href="/">home</a> <a id=pricing href="/pricing">pricing</a> <a id=docs href="/docs?q=1#x">docs</a>'
+    links = (
+        '<a id=home href="/">home</a> <a id=pricing href="/pricing">pricing</a> <a id=docs href="/docs?q=1#x">docs</a>'
+    )
     home = beaconed.page("three", "/", links + TALL)
     beaconed.page("three", "/pricing", links)
     beaconed.page("three", "/docs", links)
-    news = beaconed.websites.put("news.example.com/story", f'<a id=go href="{home}?utm_source=Letter&secret=7#top">go</a>')
+    news = beaconed.websites.put(
+        "news.example.com/story", f'<a id=go href="{home}?utm_source=Letter&secret=7#top">go</a>'
+    )
     asked: set[str] = set()
     told: list[str] = []
 
