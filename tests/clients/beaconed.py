@@ -26,21 +26,8 @@ AGENT = (
 )
 HOSTS = [
     *("three", "app", "cached", "walked", "wandered", "switched", "distracted"),
-    *(
-        "reached",
-        "shy",
-        "header",
-        "out",
-        "ready",
-        "twice",
-        "fenced",
-        "again",
-        "filed",
-        "broken",
-        "fetching",
-        "refusing",
-    ),
-    *("plain", "formed", "several", "pixel"),
+    *("reached", "shy", "header", "out", "ready", "twice", "fenced", "again", "filed"),
+    *("broken", "fetching", "refusing", "plain", "formed", "several", "pixel"),
 ]
 
 # A clock that stands still, and hiding as a switch of tabs does it: headless Chromium shows every tab at all times.

@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.chromium import OPTIONS
-from tests.clients.beaconed import AGENT, Beaconed, Counts, close, dwell, go_to, site_of
+from tests.clients.beaconed import AGENT, CROWD, Beaconed, Counts, close, dwell, go_to, site_of
 from tests.clients.websites import NAMES
+from tests.counting import days, load
 from tests.stack import eventually
 
 NO_NAVIGATION = "delete window.navigation; delete Window.prototype.navigation;"
@@ -91,6 +92,12 @@ def test_goals_links_and_downloads_are_counted_where_the_page_says_so(beaconed: 
             "bounces by path": {"/": Counts(2, 2), "/own": Counts(1, 1)},
         },
     )
+    file = {"kind": "download", "product": "player", "version": "1.4.2", "file": "setup.exe"}
+    for address in CROWD:
+        beaconed.stack.post(file, {"X-Forwarded-For": address})
+    load(beaconed.stack)
+    downloads = beaconed.stack.ask("downloads", property="player", by="origin", **days())
+    assert sorted(downloads["rows"]) == [["(unknown)", len(CROWD)], ["website", 1]]
 
 
 # --- who is left alone ------------------------------------------------------------------------------------------------
