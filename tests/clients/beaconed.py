@@ -202,3 +202,17 @@ def close(page: Page) -> None:
     """Close the tab, as people do: the page is told."""
     with page.expect_event("close"):
         page.close(run_before_unload=True)
+
+
+def troubles(page: Page) -> list[str]:
+    """What goes wrong on a page from now on, as its visitors' browsers would tell."""
+    told: list[str] = []
+    page.on("pageerror", lambda error: told.append(str(error)))
+    return told
+
+
+def sent(page: Page) -> list[str]:
+    """What a page asks the collector from now on, without /b.js."""
+    told: list[str] = []
+    page.on("request", lambda request: told.append(request.url) if "count." in request.url else None)
+    return told
