@@ -25,7 +25,7 @@ AGENT = (
     "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 )
 HOSTS = [
-    *("three", "app", "cached", "walked", "wandered", "switched", "distracted"),
+    *("three", "stored", "app", "cached", "walked", "wandered", "switched", "distracted"),
     *("reached", "shy", "header", "out", "ready", "twice", "fenced", "again", "filed"),
     *("broken", "fetching", "refusing", "plain", "formed", "several", "pixel"),
 ]
