@@ -25,24 +25,10 @@ AGENT = (
     "--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 )
 HOSTS = [
-    *("three", "app", "cached", "walked", "wandered", "switched", "distracted"),
-    *(
-        "reached",
-        "shy",
-        "header",
-        "out",
-        "ready",
-        "twice",
-        "fenced",
-        "again",
-        "filed",
-        "broken",
-        "fetching",
-        "refusing",
-    ),
-    *("plain", "formed", "several", "pixel"),
+    *("three", "stored", "app", "cached", "walked", "wandered", "switched", "distracted"),
+    *("reached", "shy", "header", "out", "ready", "twice", "fenced", "again", "filed"),
+    *("broken", "fetching", "refusing", "plain", "formed", "several", "pixel"),
 ]
-GOALS = '["signup", "contact", "newsletter"]'
 
 # A clock that stands still, and hiding as a switch of tabs does it: headless Chromium shows every tab at all times.
 CONTROLS = """
@@ -71,8 +57,8 @@ class Counts(NamedTuple):
 Cells = dict[str, Counts]
 
 CROWD = [f"192.0.{network}.1" for network in range(10)]
-CROWDED = "/crowd"
-OF_CROWD = (CROWDED, "contact", "crowd-link")
+CROWDED, CROWD_GOAL, CROWD_LINK = "/crowd", "contact", "crowd"  # what nobody else has to do with
+GOALS = f'["signup", "newsletter", "{CROWD_GOAL}"]'
 
 
 def site_of(name: str) -> str:
@@ -87,15 +73,18 @@ def configured(port: int) -> str:
         f'routes = ["/**"]\ngoals = {GOALS}'
         for name in HOSTS
     ]
+    links = [
+        f'[[link]]\nid = "{link}"\nproperty = "{site_of("reached")}"\nurl = "http://forum.example.net:{port}/"'
+        for link in ("forum", CROWD_LINK)
+    ]
+    file = 'product = "player"\nversion = "1.4.2"\nfile = "setup.exe"'
     return "\n".join(
         [
             'trusted_proxies = ["127.0.0.0/8"]',
             *sites,
+            *links,
             '[[product]]\nid = "player"\nversions = ["1.4.2"]\norigins = ["website"]',
-            f'[[link]]\nid = "crowd-link"\nproperty = "{site_of("reached")}"\nurl = "http://forum.example.net:{port}/"',
-            f'[[link]]\nid = "forum"\nproperty = "{site_of("reached")}"\nurl = "http://forum.example.net:{port}/"',
-            '[[download]]\nproduct = "player"\nversion = "1.4.2"\nfile = "setup.exe"\n'
-            f'url = "http://files.example.net:{port}/setup.exe"',
+            f'[[download]]\n{file}\nurl = "http://files.example.net:{port}/setup.exe"',
         ]
     )
 
@@ -143,7 +132,7 @@ class Beaconed:
             mine = Counts(row["events"], row.get("amount") or 0)
             if not by:
                 mine = Counts(mine.events - len(CROWD), mine.amount - len(CROWD))
-            if value not in OF_CROWD and mine.events:
+            if value not in (CROWDED, CROWD_GOAL, CROWD_LINK) and mine.events:
                 found[value] = mine
         return found
 
@@ -156,8 +145,8 @@ class Beaconed:
         events = [
             {"kind": "page_hit", **page},
             {"kind": "page_leave", **page, "seconds": 0, "scroll": 0, "entry": True, "exit": True},
-            {"kind": "goal", **site, "goal": "contact"},
-            {"kind": "link_click", **site, "link": "crowd-link"},
+            {"kind": "goal", **site, "goal": CROWD_GOAL},
+            {"kind": "link_click", **site, "link": CROWD_LINK},
         ]
         for address in CROWD:
             self.stack.post(events, {"X-Forwarded-For": address})
@@ -213,3 +202,17 @@ def close(page: Page) -> None:
     """Close the tab, as people do: the page is told."""
     with page.expect_event("close"):
         page.close(run_before_unload=True)
+
+
+def troubles(page: Page) -> list[str]:
+    """What goes wrong on a page from now on, as its visitors' browsers would tell."""
+    told: list[str] = []
+    page.on("pageerror", lambda error: told.append(str(error)))
+    return told
+
+
+def sent(page: Page) -> list[str]:
+    """What a page asks the collector from now on, without /b.js."""
+    told: list[str] = []
+    page.on("request", lambda request: told.append(request.url) if "count." in request.url else None)
+    return told

@@ -8,43 +8,37 @@ from tests.clients.beaconed import Beaconed, Counts, close, dwell, go_back, go_t
 
 NETWORKS = 12  # what describes callers is named from 10
 TALL = "<div style='height: 3000px'></div>"
-STORED = """async () => [document.cookie, {...localStorage}, {...sessionStorage}, await indexedDB.databases(), window.name]"""
+STORED = """async () =>
+  [document.cookie, {...localStorage}, {...sessionStorage}, await indexedDB.databases(), window.name]"""
+
+
+LINKS = '<a id=home href="/">home</a> <a id=pricing href="/pricing">pricing</a> <a id=docs href="/docs?q=1#x">docs</a>'
+
+
+def come_in(beaconed: Beaconed, name: str, body: str = LINKS) -> str:
+    """A site of three pages, and one of another site that leads to its first; returns the address of that."""
+    home = beaconed.page(name, "/", body)
+    beaconed.page(name, "/pricing", LINKS)
+    beaconed.page(name, "/docs", LINKS)
+    lead = f'<a id=go href="{home}?utm_source=Letter&secret=7#top">go</a>'
+    return beaconed.websites.put(f"news.example.com/story-{name}", lead)
 
 
 def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) -> None:
-    links = (
-        '<a id=home href="/">home</a> <a id=pricing href="/pricing">pricing</a> <a id=docs href="/docs?q=1#x">docs</a>'
-    )
-    home = beaconed.page("three", "/", links + TALL)
-    beaconed.page("three", "/pricing", links)
-    beaconed.page("three", "/docs", links)
-    news = beaconed.websites.put(
-        "news.example.com/story", f'<a id=go href="{home}?utm_source=Letter&secret=7#top">go</a>'
-    )
-    asked: set[str] = set()
-    told: list[str] = []
-
-    def note(request: Request) -> None:
-        asked.add(request.url.partition("?")[0].partition("#")[0])
-        told.append(request.post_data or "")
-
+    news = come_in(beaconed, "three", LINKS + TALL)
     context = beaconed.visitor()
-    context.on("request", note)
     for network in range(NETWORKS):
         context.set_extra_http_headers({"X-Forwarded-For": f"203.0.{network}.1"})
         page = context.new_page()
         page.goto(news)
         go_to(page, "#go")
-        dwell(page, 2600)  # and leaves: a bounce
-        if network % 2:
+        dwell(page, 2600)
+        if network % 2:  # else it is a bounce
             go_to(page, "#pricing")
             dwell(page, 1400)
         if network == 1:
             go_to(page, "#docs")
             dwell(page, 10_000)
-            page.evaluate("() => window.scrollTo(0, 0)")
-            assert page.evaluate(STORED) == ["", {}, {}, [], ""]
-            assert context.storage_state(indexed_db=True) == {"cookies": [], "origins": []}
         close(page)
     beaconed.assert_cells(
         "three",
@@ -60,10 +54,30 @@ def test_a_site_of_three_pages_is_counted_as_it_was_visited(beaconed: Beaconed) 
             "campaigns by utm_source": {"letter": Counts(12)},
         },
     )
-    assert not [body for body in told if "secret" in body or "story" in body]  # what nobody reads is not sent
-    assert [body for body in told if "utm_source=Letter" in body]
-    of_site = {beaconed.websites.address(site_of("three") + path) for path in ("/", "/pricing", "/docs")}
+
+
+def test_a_visit_leaves_nothing_in_the_browser_asks_nobody_else_and_tells_only_what_is_read(beaconed: Beaconed) -> None:
+    news = come_in(beaconed, "stored")
+    asked: set[str] = set()
+    told: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.add(request.url.partition("?")[0].partition("#")[0])
+        told.append(request.post_data or "")
+
+    context = beaconed.visitor()
+    context.on("request", note)
+    page = context.new_page()
+    page.goto(news)
+    for link in ("#go", "#pricing", "#docs"):
+        go_to(page, link)
+    assert page.evaluate(STORED) == ["", {}, {}, [], ""]
+    assert context.storage_state(indexed_db=True) == {"cookies": [], "origins": []}
+    close(page)
+    of_site = {beaconed.websites.address(site_of("stored") + path) for path in ("/", "/pricing", "/docs")}
     assert asked - of_site - {news, "data:,"} == {f"{beaconed.base}/b.js", f"{beaconed.base}/v1/events"}
+    assert [body for body in told if "utm_source=Letter" in body]
+    assert not [body for body in told if "secret" in body or "story" in body]
 
 
 def test_an_application_of_one_document_is_counted_by_its_paths(beaconed: Beaconed) -> None:

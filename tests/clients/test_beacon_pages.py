@@ -1,4 +1,4 @@
-"""The beacon on pages of every kind: what it heeds, whom it leaves alone, and that it never disturbs a page."""
+"""The beacon on pages of every kind: what it takes for a goal, a visit, an end, and that it never disturbs a page."""
 
 from __future__ import annotations
 
@@ -7,32 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
 
 from tests.chromium import OPTIONS
-from tests.clients.beaconed import AGENT, Beaconed, Counts, close, dwell, go_to, site_of
+from tests.clients.beaconed import AGENT, CROWD, Beaconed, Counts, close, dwell, go_to, sent, site_of, troubles
 from tests.clients.websites import NAMES
+from tests.counting import days, load
 from tests.stack import eventually
 
 NO_NAVIGATION = "delete window.navigation; delete Window.prototype.navigation;"
-REFUSES = {
-    "the browser says so (Global Privacy Control)": "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true});",
-    "the browser says so (Do Not Track)": "Object.defineProperty(navigator, 'doNotTrack', {value: '1'});",
-}
-
-
-def troubles(page: Page) -> list[str]:
-    """What goes wrong on a page from now on, as its visitors' browsers would tell."""
-    told: list[str] = []
-    page.on("pageerror", lambda error: told.append(str(error)))
-    return told
-
-
-def sent(page: Page) -> list[str]:
-    """What a page asks the collector from now on, without /b.js."""
-    told: list[str] = []
-    page.on("request", lambda request: told.append(request.url) if "count." in request.url else None)
-    return told
 
 
 def one_view(path: str, seconds: int = 0) -> dict[str, dict[str, Counts]]:
@@ -91,58 +73,12 @@ def test_goals_links_and_downloads_are_counted_where_the_page_says_so(beaconed: 
             "bounces by path": {"/": Counts(2, 2), "/own": Counts(1, 1)},
         },
     )
-
-
-# --- who is left alone ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("script", REFUSES.values(), ids=REFUSES.keys())
-def test_a_browser_that_refuses_sends_nothing_and_its_links_stay_plain(beaconed: Beaconed, script: str) -> None:
-    forum = beaconed.websites.put("forum.example.net/", "forum")
-    address = beaconed.page("shy", "/", f'<a id=forum href="{forum}" data-link=forum data-goal=signup>forum</a>')
-    page = beaconed.visitor(script).new_page()
-    asked = sent(page)
-    page.goto(address)
-    page.evaluate("collector.goal('signup')")
-    page.evaluate("history.pushState(null, '', '/more')")
-    go_to(page, "#forum")
-    close(page)
-    assert asked == [f"{beaconed.base}/b.js"]
-
-
-def test_a_browser_that_says_so_in_a_header_is_not_counted(beaconed: Beaconed) -> None:
-    page = beaconed.visitor(extra_http_headers={"Sec-GPC": "1"}).new_page()
-    asked = sent(page)
-    page.goto(beaconed.page("header", "/"))
-    page.evaluate("collector.goal('signup')")
-    close(page)
-    assert asked[1:3] == [f"{beaconed.base}/v1/events"] * 2
-    beaconed.assert_cells("header", {"traffic": {}, "goals by goal": {}})
-
-
-def test_after_opting_out_a_page_sends_nothing_more_and_stores_nothing(beaconed: Beaconed) -> None:
-    forum = beaconed.websites.put("forum.example.net/", "forum")
-    context = beaconed.visitor()
-    page = context.new_page()
-    asked = sent(page)
-    page.goto(beaconed.page("out", "/", f'<a id=forum href="{forum}" data-link=forum>forum</a>'))
-    page.evaluate("collector.optOut()")
-    dwell(page, 5000)
-    page.evaluate("collector.goal('signup')")
-    go_to(page, "#forum")
-    assert context.storage_state(indexed_db=True) == {"cookies": [], "origins": []}
-    close(page)
-    assert asked == [f"{beaconed.base}/b.js", f"{beaconed.base}/v1/events"]
-    beaconed.assert_cells("out", {"traffic": {"": Counts(1, 1)}, "page_time by path": {}, "goals by goal": {}})
-
-
-def test_a_page_that_names_no_site_or_has_another_collector_is_left_alone(beaconed: Beaconed) -> None:
-    page = beaconed.visitor().new_page()
-    wrong, asked = troubles(page), sent(page)
-    page.goto(beaconed.websites.put("nobody.example.org/", f'<script defer src="{beaconed.base}/b.js"></script>'))
-    assert page.evaluate("window.collector === undefined")
-    close(page)
-    assert (wrong, asked) == ([], [f"{beaconed.base}/b.js"])
+    file = {"kind": "download", "product": "player", "version": "1.4.2", "file": "setup.exe"}
+    for address in CROWD:
+        beaconed.stack.post(file, {"X-Forwarded-For": address})
+    load(beaconed.stack)
+    downloads = beaconed.stack.ask("downloads", property="player", by="origin", **days())
+    assert sorted(downloads["rows"]) == [["(unknown)", len(CROWD)], ["website", 1]]
 
 
 # --- pages of every kind ----------------------------------------------------------------------------------------------
@@ -312,9 +248,8 @@ def test_a_page_made_ready_in_advance_counts_once_somebody_opens_it(beaconed: Be
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
         try:
             asked = beaconed.websites.asked
-            for path in ("/opened", "/unopened"):
-                made = f"{site}{path} (prefetch;prerender)"
-                eventually(lambda made=made: made in asked, f"{made} in {asked}", patience_s=30)
+            made = {f"{site}{path} (prefetch;prerender)" for path in ("/opened", "/unopened")}
+            eventually(lambda: made <= {*asked}, "both pages are made ready", patience_s=30)
             beaconed.websites.put(f"{site}/sign", "now")
             beaconed.assert_cells(
                 "ready",

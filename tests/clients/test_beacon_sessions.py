@@ -33,7 +33,8 @@ class Truth:
     exits: Counter[str] = field(default_factory=Counter)
     bounces: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
-    switches: int = 0
+    switches: Counter[str] = field(default_factory=Counter)
+    switches_at_first: Counter[str] = field(default_factory=Counter)
 
     def cells(self) -> dict[str, Cells]:
         """What has to be counted."""
@@ -83,7 +84,7 @@ class Walk:
             self._look(page, been[-1])
             if chance.random() > GO_ON:
                 break
-            self._switch(page)
+            self._switch(page, been[-1], is_first=views == 1)
             views += 1
             if len(been) > 1 and chance.random() < GO_BACK:
                 go_back(page)
@@ -101,10 +102,13 @@ class Walk:
         self.truth.hits[path] += 1
         self.truth.seconds[path] += (ms + 500) // 1000
 
-    def _switch(self, page: Page) -> None:
+    def _switch(self, page: Page, path: str, *, is_first: bool) -> None:
+        """Look at another tab for half a minute, and for two seconds at this one again."""
         if self._switching and self._random.random() < self._switching:
-            page.evaluate("() => { switchAway(); dwell(30000); switchBack(); }")
-            self.truth.switches += 1
+            page.evaluate("() => { switchAway(); dwell(30000); switchBack(); dwell(2000); }")
+            self.truth.switches[path] += 1
+            self.truth.switches_at_first[path] += is_first
+            self.truth.seconds[path] += 2
 
 
 @pytest.mark.parametrize(
@@ -119,30 +123,23 @@ def test_sessions_that_end_by_closing_the_tab_are_counted_exactly(beaconed: Beac
 
 
 @pytest.mark.parametrize("sessions", [5, pytest.param(ALL_SESSIONS, marks=pytest.mark.slow)])
-def test_switching_tabs_before_going_on_adds_one_exit_and_no_second(beaconed: Beaconed, sessions: int) -> None:
-    name = "switched" if sessions == 5 else "distracted"
-    walk = Walk(beaconed, name, switching=1.0 if sessions == 5 else SWITCHING)
+def test_who_switches_tabs_and_then_goes_on_is_one_exit_too_many_and_no_second(
+    beaconed: Beaconed, sessions: int
+) -> None:
+    """Switching before a quarter of the next pages: 80 exits and 37 bounces (of 76) too many in 200 visits."""
+    is_short = sessions < ALL_SESSIONS
+    name = "switched" if is_short else "distracted"
+    walk = Walk(beaconed, name, switching=1.0 if is_short else SWITCHING)
     for _ in range(sessions):
         walk.session()
     truth = walk.truth
-    expected = truth.cells()
-    exact = {
-        report: expected[report]
-        for report in ("traffic", "pages by path", "entry_pages by path", "page_scroll by path")
+    told = truth.cells()
+    told["page_time by path"] = {
+        path: Counts(views + truth.switches[path], truth.seconds[path]) for path, views in truth.hits.items()
     }
-    beaconed.assert_cells(name, exact)
-    exits = beaconed.cells(name, "exit_pages", "path")
-    bounces = beaconed.cells(name, "bounces", "path")
-    seconds = beaconed.cells(name, "page_time", "path")
-    told = {
-        "exits": sum(cell.events for cell in exits.values()),
-        "bounces": sum(cell.amount for cell in bounces.values()),
-        "entries": sum(cell.events for cell in bounces.values()),
+    told["exit_pages by path"] = _cells(truth.exits + truth.switches)
+    told["bounces by path"] = {
+        path: Counts(entries, truth.bounces[path] + truth.switches_at_first[path])
+        for path, entries in truth.entries.items()
     }
-    assert {path: cell.amount for path, cell in seconds.items()} == dict(truth.seconds)
-    assert told["entries"] == truth.entries.total()
-    assert told["exits"] == truth.exits.total() + truth.switches
-    print(
-        f"{sessions} sessions, {truth.hits.total()} views, {truth.switches} switches: {told}, truth: "  # noqa: T201  # the figures for the docs
-        f"exits {truth.exits.total()}, bounces {truth.bounces.total()}"
-    )
+    beaconed.assert_cells(name, told)

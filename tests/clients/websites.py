@@ -26,7 +26,7 @@ class Page:
 
 
 class Websites:
-    """Serves pages until told to stop. `asked` are all requests, as "HOST/PATH", with " (PURPOSE)" where one is told."""
+    """Serves pages until told to stop. `asked` are all requests: "HOST/PATH", with " (PURPOSE)" where one is told."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
@@ -36,7 +36,7 @@ class Websites:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # the name http.server calls
+            def do_GET(self) -> None:
                 name = self.headers.get("Host", "").partition(":")[0] + self.path.partition("?")[0]
                 purpose = self.headers.get("Sec-Purpose")
                 websites.asked.append(name + (f" ({purpose})" if purpose else ""))
