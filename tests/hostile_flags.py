@@ -9,7 +9,6 @@ HOSTILE_FLAGS = (
         "first=dwmee",
         "first=day",
         "first=day,week",
-        "first=d,w",
         "first=d%20",
         "first=%20d",
         "first=d%00",
