@@ -220,22 +220,40 @@ def test_killed_before_any_step_every_hit_is_counted_once(engine: Engine, tmp_pa
         kill_and_resume(engine, tmp_path / str(at), at)
 
 
+def kill_after(importer: Importer, step: str, log: Path) -> None:
+    """Import, killed right after the first such step; the next life is ready to begin then."""
+    steps = importer.steps
+
+    def kill() -> None:
+        steps.at = len(steps.taken) + 1 if steps.taken and steps.taken[-1] == step else 0
+
+    steps.between = kill
+    with pytest.raises(KilledError):
+        importer.run(log)
+    steps.between = lambda: None
+    importer.begin()
+
+
+def test_who_comes_before_and_after_a_kill_makes_no_larger_crowd(
+    importer: Importer, client: Client, tmp_path: Path
+) -> None:
+    """Six networks that come twice are six, though the second key knows nothing of the first."""
+    importer.chunk_lines = 6
+    six = [Request(at=NOON, path="/odd", address=f"198.51.{n}.7") for n in range(6)]
+    log = written(tmp_path / "access.log", six * 2)
+    kill_after(importer, "rename", log)
+    told = importer.counted(log)
+    assert told.tally == {"counted": 12}
+    assert hits_by(client, (told.node,)) == {"(other)": 12}
+
+
 @pytest.mark.parametrize(("after", "finished"), [("rename", False), ("insert into sealed", True)])
 def test_an_import_that_another_one_follows_is_thrown_away_or_finished_first(
     importer: Importer, tmp_path: Path, after: str, *, finished: bool
 ) -> None:
     """Killed while it reads, nothing of it is counted, and all of it later; killed after that, it is finished first."""
     begun = written(tmp_path / "begun.log", visits(DAY, 1, 25, seed=100 + finished))
-    steps = importer.steps
-
-    def kill() -> None:
-        steps.at = len(steps.taken) + 1 if steps.taken and steps.taken[-1] == after else 0
-
-    steps.between = kill
-    with pytest.raises(KilledError):
-        importer.run(begun)
-    steps.between = lambda: None
-    importer.begin()
+    kill_after(importer, after, begun)
     assert importer.counted(written(tmp_path / "next.log", visits(DAY + 1, 1, 25))).tally == {"counted": 25}
     again = importer.run(begun)
     assert again is None if finished else again and again.tally == {"counted": 25}
