@@ -25,22 +25,19 @@ def test_fails():
     logging.getLogger().warning("half a character: \\udcff")
     raise ValueError("another half: \\udcfe")
 """
-FILES = dict.fromkeys(
-    ("tests/browser/test_one.py", "tests/browser/test_two.py", *(f"tests/test_{name}.py" for name in "abcd")),
-    WHO_RAN_IT,
-)
+FILES = ("tests/browser/test_one.py", "tests/browser/test_two.py", *(f"tests/test_{name}.py" for name in "abcd"))
+DEALT = ["-m", "pytest", "-q", "-p", "xdist", "-p", "tests.dealing", "-n", "2", "--import-mode=importlib", "tests"]
 
 
 @pytest.fixture(scope="module")
 def dealt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A run in two processes, and its folder."""
     folder = tmp_path_factory.mktemp("dealt")
-    for name, content in {**FILES, "tests/test_fails.py": HALF_A_CHARACTER}.items():
+    for name, content in {**dict.fromkeys(FILES, WHO_RAN_IT), "tests/test_fails.py": HALF_A_CHARACTER}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content, "utf-8")
     told = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "tests.dealing", "-n", "2"]
-        + ["--import-mode=importlib", "tests"],
+        [sys.executable, *DEALT],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
