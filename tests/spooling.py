@@ -72,3 +72,13 @@ def contents(spool: Path) -> list[Contents]:
 def paths(spool: Path) -> list[str]:
     """The path of every event in closed segments, in order."""
     return [str(record.event.facts[1]) for each in contents(spool) for record in each.records]
+
+
+def events_kept(spool: Path) -> list[Event]:
+    """The events of the closed segments, oldest first."""
+    return [record.event for each in contents(spool) for record in each.records]
+
+
+def named_facts(event: Event) -> dict[str, Fact]:
+    """What an event says, by name."""
+    return dict(zip(DECLARATIONS.layouts[event.kind].facts, event.facts, strict=True))

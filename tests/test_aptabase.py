@@ -19,7 +19,7 @@ from collector.event import Event
 from collector.tools.wire import Said, request, say
 from tests.aptabase_bodies import BODIES, CANARY, CONFIGURATION, KEY, SYSTEMS, Body, event
 from tests.open_door import OpenDoor, open_door
-from tests.spooling import DECLARATIONS, contents
+from tests.spooling import events_kept, named_facts
 
 NOW = 1_795_600_000
 PATHS = ("/api/v0/event", "/api/v0/events")
@@ -49,15 +49,9 @@ def gains(body: Body) -> Counter[str]:
     return found + Counter(received=len(body.gains))
 
 
-def events_kept(folder: Path) -> list[Event]:
-    """What lies in the spool of a door that is closed."""
-    return [record.event for each in contents(folder / "data" / "spool") for record in each.records]
-
-
 def told_by(event: Event) -> tuple[str, dict[str, Any]]:
     """Its kind, and by name what it says of the product; where it came from is left out."""
-    facts = dict(zip(DECLARATIONS.layouts[event.kind].facts, event.facts, strict=True))
-    return event.kind, {name: fact for name, fact in facts.items() if name != "country"}
+    return event.kind, {name: fact for name, fact in named_facts(event).items() if name != "country"}
 
 
 async def test_every_body_is_answered_alike_and_counted_for_what_it_is(
@@ -77,7 +71,7 @@ async def test_every_body_is_answered_alike_and_counted_for_what_it_is(
             assert (await post(door, body.sent, PATHS[1], App_Key=body.key)).body == b"{}", body.why
         assert door.seen() - before == sum(map(gains, BODIES), Counter())
         _, files, metrics = door.traces()
-    assert len(events_kept(tmp_path)) == 2 * sum(gains(body)["accepted"] for body in BODIES)
+    assert len(events_kept(tmp_path / "data" / "spool")) == 2 * sum(gains(body)["accepted"] for body in BODIES)
     for kept in (metrics, caplog.text.encode(), *files.values()):
         assert CANARY.encode() not in kept
         assert KEY.encode() not in kept
@@ -97,7 +91,7 @@ async def test_what_is_kept_is_the_mapped_event_in_the_hour_of_its_coming(tmp_pa
         for name in expected:
             for time in times:
                 assert (await post(door, event(name, timestamp=time))).status == 200
-    kept = events_kept(tmp_path)
+    kept = events_kept(tmp_path / "data" / "spool")
     assert {(each.hour, each.property, each.id) for each in kept} == {(NOW // 3600, "player", None)}
     assert [told_by(each) for each in kept] == [each for each in expected.values() for _ in times]
 
@@ -107,7 +101,7 @@ async def test_every_name_of_a_system_is_one_of_ours(tmp_path: Path) -> None:
     async with app_door(tmp_path / "data") as door:
         for name, _ in names:
             await post(door, event("installed", {"osName": name}))
-    kept = [told_by(each)[1]["os"] for each in events_kept(tmp_path)]
+    kept = [told_by(each)[1]["os"] for each in events_kept(tmp_path / "data" / "spool")]
     assert kept == [ours for _, ours in names]
 
 

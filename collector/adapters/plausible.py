@@ -5,8 +5,15 @@
     n | name       pageview -> page_hit; engagement -> page_leave; a goal the site declares -> goal; a click on the
                    address of a declared link or download -> link_click, download; anything else is not counted
     u | url        with h | hashMode the fragment is part of the path
-    d | domain     ids or hosts of sites, by commas; absent: the host of u
+    d | domain     ids or hosts of sites, by commas, each counted once; absent: the host of u
     r | referrer, e (engaged ms, since the last one), sd (scroll depth in percent), p | props | m | meta (for clicks)
+
+A page is on a host of one of the sites that are named. For the others, which only join what several sites count, it is
+the same path of theirs, and a referrer of any of them is one of their own, so that a visit begins once.
+
+Of engagement the seconds are rounded, which errs by at most half a second each time and to neither side on the whole;
+that a visit began or ended on a page is not said, so bounces and exit pages stay empty. A click counts for the link of
+that very address, a site's own before anybody else's.
 
 Every other key is ignored, and nothing of any value is stored that a native event would not store. The answer is 202
 "ok", with `x-plausible-dropped: 1` where a site is not registered or a goal not declared; 400 names the key and the
@@ -15,10 +22,7 @@ rule. It does not depend on who asks. Fields as of plausible-tracker 0.3.9 and @
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
@@ -26,14 +30,15 @@ from aiohttp import web
 from collector.catalogue.registry import Registry, Site
 from collector.door.answers import UNAVAILABLE, Answer, Routes, answer, json_answer
 from collector.door.caller import Caller
-from collector.door.receive import Receiver
+from collector.door.receive import MAX_EVENTS, Receiver
 from collector.errors import Unavailable
+from collector.reduce.url import split
 
 PATH = "/api/event"
-MAX_SITES = 30  # in one event
+MAX_SITES = MAX_EVENTS  # in one event, which is one of ours for each
+MAX_REFERRER = 4096  # characters, as an event of ours may have; a referrer is never a reason to refuse
 MAX_ENGAGED_S = 86_400
 MAX_SCROLL = 100  # Plausible's own 255 means not known
-CLICKS = ("Outbound Link: Click", "File Download")
 
 OK = answer(202, b"ok", "text/plain")
 DROPPED = answer(202, b"ok", "text/plain", "x-plausible-dropped: 1\r\n")
@@ -48,11 +53,13 @@ class _Wrong(Exception):
 
 
 class _Told(NamedTuple):
-    """What every event of this API says."""
+    """What every event of this API says; its sites by id, and how many it names that are unknown."""
 
     name: str
     url: str
-    domains: list[str]
+    referrer: str | None
+    sites: dict[str, Site]
+    unknown: int
 
 
 class Plausible:
@@ -60,14 +67,16 @@ class Plausible:
 
     def __init__(self, receiver: Receiver, registry: Registry) -> None:
         self._receiver = receiver
-        self._sites = {host: site for site in registry.sites.values() for host in site.hosts} | registry.sites
-        self._clicks: dict[str, dict[str, Any]] = {}
-        for each in registry.downloads:
-            told = {"product": each.product, "version": each.version, "file": each.file}
-            self._clicks[each.url] = {"kind": "download", **told}
+        self._owners = {host: site.id for site in registry.sites.values() for host in site.hosts}
+        self._sites = {host: registry.sites[owner] for host, owner in self._owners.items()} | registry.sites
+        self._links = {(link.property, link.url): link.id for link in registry.links.values()}
+        self._product_clicks: dict[str, dict[str, Any]] = {
+            each.url: {"kind": "download", "product": each.product, "version": each.version, "file": each.file}
+            for each in registry.downloads
+        }
         for link in registry.links.values():
-            owner = "site" if link.property in registry.sites else "product"
-            self._clicks[link.url] = {"kind": "link_click", owner: link.property, "link": link.id}
+            if link.property in registry.products:
+                self._product_clicks[link.url] = {"kind": "link_click", "product": link.property, "link": link.id}
 
     def routes(self) -> Routes:
         """The address above."""
@@ -84,60 +93,81 @@ class Plausible:
         if not isinstance(sent, dict):
             return _errors("body", "must be an object")
         try:
-            told = _told(sent)
-            events = list(self._events(sent, told))
+            told = self._told(sent)
         except _Wrong as wrong:
             return wrong.answer
-        if dropped := len(told.domains) - len(events):
-            self._receiver.leave_out("unmapped", dropped)
+        events = self._events(sent, told)
         try:
             rejected = await self._receiver.count(events, caller) if events else []
         except Unavailable:
             return UNAVAILABLE
+        dropped = told.unknown + max(len(told.sites) - len(events), 0)
+        self._receiver.leave_out("unmapped", dropped)
         if rejected and len(rejected) == len(events):
             return _errors(rejected[0]["field"] or "event", rejected[0]["message"])
         return DROPPED if dropped else OK
 
-    def _events(self, sent: dict[str, Any], told: _Told) -> Iterator[dict[str, Any]]:
-        """One event for each site that takes it."""
-        for domain in told.domains:
-            site = self._sites.get(domain)
-            event = self._event(sent, told, site) if site else None
-            if event:
-                yield event
+    def _told(self, sent: dict[str, Any]) -> _Told:
+        """Read what every event must say; raises _Wrong."""
+        name, url = _text(sent, "n", "name"), _text(sent, "u", "url")
+        referrer = _given(sent, "r", "referrer")
+        domains = _given(sent, "d", "domain")
+        if domains is None:
+            address = split(url)
+            domains = address.host if address else ""
+        if not isinstance(domains, str):
+            raise _Wrong("domain", "must be a string")
+        listed = dict.fromkeys(domain for each in domains.split(",") if (domain := each.strip().lower()))
+        if not listed or len(listed) > MAX_SITES:
+            raise _Wrong("domain", f"must name 1 to {MAX_SITES} sites")
+        known = [self._sites[domain] for domain in listed if domain in self._sites]
+        return _Told(
+            name=name,
+            url=_routed(url) if _given(sent, "h", "hashMode") in (True, 1) else url,
+            referrer=referrer[:MAX_REFERRER] if isinstance(referrer, str) else None,
+            unknown=len(listed) - len(known),
+            sites={site.id: site for site in known},
+        )
 
-    def _event(self, sent: dict[str, Any], told: _Told, site: Site) -> dict[str, Any] | None:
-        if told.name == "pageview":
-            referrer = _given(sent, "r", "referrer")
-            came_from = {"referrer": referrer} if isinstance(referrer, str) else {}
-            return {"kind": "page_hit", "site": site.id, "url": told.url, **came_from}
-        if told.name == "engagement":
-            leave = {"kind": "page_leave", "site": site.id, "url": told.url, "seconds": _seconds(sent.get("e"))}
-            return leave | {"entry": False, "exit": False} | _scroll(sent.get("sd"))
-        if told.name in site.goals:
-            return {"kind": "goal", "site": site.id, "goal": told.name}
-        return self._clicks.get(_clicked(sent)) if told.name in CLICKS else None
+    def _events(self, sent: dict[str, Any], told: _Told) -> list[dict[str, Any]]:
+        """The events of ours that it is, one for each site; none if nobody declared such a thing."""
+        match told.name:
+            case "pageview":
+                return [{"kind": "page_hit", **self._page(told, site)} for site in told.sites.values()]
+            case "engagement":
+                lasted = {"seconds": _seconds(_given(sent, "e")), **_scroll(_given(sent, "sd"))}
+                left = {"kind": "page_leave", **lasted, "entry": False, "exit": False}
+                return [
+                    {**left, "site": site.id, "url": self._at(site, told, told.url)} for site in told.sites.values()
+                ]
+            case "Outbound Link: Click" | "File Download":
+                return self._click(_clicked(sent), told)
+        goals = (site.id for site in told.sites.values() if told.name in site.goals)
+        return [{"kind": "goal", "site": site, "goal": told.name} for site in goals]
 
+    def _page(self, told: _Told, site: Site) -> dict[str, Any]:
+        page = {"site": site.id, "url": self._at(site, told, told.url)}
+        return page if told.referrer is None else {**page, "referrer": self._at(site, told, told.referrer)}
 
-def _told(sent: dict[str, Any]) -> _Told:
-    """Read what every event must say; raises _Wrong."""
-    name, url = _text(sent, "n", "name"), _text(sent, "u", "url")
-    domains = _given(sent, "d", "domain")
-    if domains is None:
-        domains = _host(url)
-    if not isinstance(domains, str):
-        raise _Wrong("domain", "must be a string")
-    listed = [domain for each in domains.split(",") if (domain := each.strip().lower())]
-    if not listed or len(listed) > MAX_SITES:
-        raise _Wrong("domain", f"must name 1 to {MAX_SITES} sites")
-    if _given(sent, "h", "hashMode") in (True, 1):
-        url = _routed(url)
-    return _Told(name, url, list(dict.fromkeys(listed)))
+    def _at(self, site: Site, told: _Told, url: str) -> str:
+        """An address, on this site if it is one of another site that the event names."""
+        address = split(url) if len(told.sites) > 1 else None
+        owner = self._owners.get(address.host) if address else None
+        if address is None or owner == site.id or owner not in told.sites:
+            return url
+        return f"https://{site.hosts[0]}{address.path or '/'}?{address.query}"
+
+    def _click(self, url: str, told: _Told) -> list[dict[str, Any]]:
+        """What a click on that address is: of the sites' own links, or else once what a product declares."""
+        own = [(site, link) for site in told.sites if (link := self._links.get((site, url)))]
+        if not own and told.sites and (event := self._product_clicks.get(url)):
+            return [event]
+        return [{"kind": "link_click", "site": site, "link": link} for site, link in own]
 
 
 def _given(sent: dict[str, Any], *keys: str) -> Any:
-    """What the first of these keys that is there holds, be it null; None where none is."""
-    return next((sent[key] for key in keys if key in sent), None)
+    """What the first of these keys that is there holds; null is as good as not there, but false, 0 and {} are."""
+    return next((sent[key] for key in keys if sent.get(key) is not None), None)
 
 
 def _text(sent: dict[str, Any], short: str, long: str) -> str:
@@ -149,29 +179,29 @@ def _text(sent: dict[str, Any], short: str, long: str) -> str:
     return value
 
 
-def _host(url: str) -> str:
-    with contextlib.suppress(ValueError):
-        return urlsplit(url).hostname or ""
-    return ""
-
-
 def _routed(url: str) -> str:
-    """The address of a page whose router keeps the path in the fragment: /app#/pricing is /app/pricing."""
-    address, hashed, fragment = url.partition("#")
-    route = fragment.removeprefix("!")
-    return f"{address.partition('?')[0].rstrip('/')}/{route.removeprefix('/')}" if hashed and route else address
+    """The address of a page whose router keeps the path in the fragment: /app?a=1#!/pricing is /app/pricing?a=1."""
+    address, _, fragment = url.partition("#")
+    route, _, query_of_route = fragment.removeprefix("!").partition("?")
+    if not route:
+        return address
+    path, _, query = address.partition("?")
+    words = "&".join(filter(None, (query, query_of_route)))
+    return f"{path.rstrip('/')}/{route.removeprefix('/')}" + (f"?{words}" if words else "")
 
 
 def _seconds(engaged_ms: object) -> int:
-    """Whole seconds; a part of one is rounded, so many short ones err by less than half a second each."""
-    if isinstance(engaged_ms, bool) or not isinstance(engaged_ms, int | float) or not engaged_ms > 0:
+    """Whole seconds, rounded; 0 for what is no time."""
+    if isinstance(engaged_ms, bool) or not isinstance(engaged_ms, int | float) or engaged_ms < 0:
         return 0
     return min(int(engaged_ms / 1000 + 0.5), MAX_ENGAGED_S)
 
 
 def _scroll(depth: object) -> dict[str, int]:
-    known = isinstance(depth, int) and not isinstance(depth, bool) and 0 <= depth <= MAX_SCROLL
-    return {"scroll": int(str(depth))} if known else {}
+    """The field for a depth that is known."""
+    if isinstance(depth, bool) or not isinstance(depth, int | float) or not 0 <= depth <= MAX_SCROLL:
+        return {}
+    return {"scroll": round(depth)}
 
 
 def _clicked(sent: dict[str, Any]) -> str:
