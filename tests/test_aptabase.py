@@ -103,7 +103,7 @@ async def test_what_is_kept_is_the_mapped_event_in_the_hour_of_its_coming(tmp_pa
 
 
 async def test_every_name_of_a_system_is_one_of_ours(tmp_path: Path) -> None:
-    names: list[tuple[Any, str]] = [*SYSTEMS.items(), *((odd, "other") for odd in any_of(..., None, 7, True, [], {}))]
+    names: list[tuple[Any, str]] = [*SYSTEMS.items(), *((odd, "other") for odd in any_of([..., None, 7, True, [], {}]))]
     async with app_door(tmp_path / "data") as door:
         for name, _ in names:
             await post(door, event("installed", {"osName": name}))

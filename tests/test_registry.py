@@ -96,9 +96,9 @@ def note(**changed: object) -> Callable[[dict[str, Any]], object]:
     return lambda text: text.update(annotation=[NOTE | changed])
 
 
-def app(event: dict[str, Any] | None = None, **changed: object) -> Callable[[dict[str, Any]], object]:
+def app(**changed: object) -> Callable[[dict[str, Any]], object]:
     """An app of Aptabase that is good but for what is changed."""
-    return lambda text: text.update(aptabase=[APP | ({"event": [event]} if event else {}) | changed])
+    return lambda text: text.update(aptabase=[APP | changed])
 
 
 APP: dict[str, Any] = {
@@ -154,15 +154,15 @@ BROKEN_CONFIGURATIONS = [
     (app(event=[]), "aptabase[0].event", "[]"),
     (lambda text: text.update(aptabase=[APP, APP]), "aptabase[1].key", "A-SH-0000000001"),
     (app(event=[*APP["event"], *APP["event"]]), "aptabase[0].event[1].name", "started"),
-    (app({"name": "x" * 61, "kind": "install"}), "aptabase[0].event[0].name", "xxx"),
-    (app({"name": "x", "kind": "uninstall"}), "aptabase[0].event[0].kind", "uninstall"),
-    (app({"name": "x"}), "aptabase[0].event[0]", "kind"),
-    (app({"name": "x", "kind": "feature_use"}), "aptabase[0].event[0]", "feature"),
-    (app({"name": "x", "kind": "feature_use", "feature": "odd"}), "aptabase[0].event[0].feature", "odd"),
-    (app({"name": "x", "kind": "install", "feature": "casting"}), "aptabase[0].event[0].kind", "feature_use"),
-    (app({"name": "x", "kind": "update_check", "count": 2}), "aptabase[0].event[0].kind", "feature_use"),
-    (app({"name": "x", "kind": "update_check", "outcome": "ok"}), "aptabase[0].event[0].kind", "install"),
-    (app({"name": "x", "kind": "install", "outcome": "odd"}), "aptabase[0].event[0].outcome", "odd"),
+    (app(event=[{"name": "x" * 61, "kind": "install"}]), "aptabase[0].event[0].name", "xxx"),
+    (app(event=[{"name": "x", "kind": "uninstall"}]), "aptabase[0].event[0].kind", "uninstall"),
+    (app(event=[{"name": "x"}]), "aptabase[0].event[0]", "kind"),
+    (app(event=[{"name": "x", "kind": "feature_use"}]), "aptabase[0].event[0]", "feature"),
+    (app(event=[{"name": "x", "kind": "feature_use", "feature": "odd"}]), "aptabase[0].event[0].feature", "odd"),
+    (app(event=[{"name": "x", "kind": "install", "feature": "casting"}]), "aptabase[0].event[0].kind", "feature_use"),
+    (app(event=[{"name": "x", "kind": "update_check", "count": 2}]), "aptabase[0].event[0].kind", "feature_use"),
+    (app(event=[{"name": "x", "kind": "update_check", "outcome": "ok"}]), "aptabase[0].event[0].kind", "install"),
+    (app(event=[{"name": "x", "kind": "install", "outcome": "odd"}]), "aptabase[0].event[0].outcome", "odd"),
 ]
 
 
