@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 KEY = "A-SH-0000000001"
@@ -77,13 +78,18 @@ def folded(value: Any, spell: Any) -> Any:
     return {spell(name): folded(held, spell) for name, held in value.items()} if isinstance(value, dict) else value
 
 
+def any_of(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Values that have no type in common."""
+    return tuple(values)
+
+
 USED, INSTALLED, CHECKED = "accepted feature_use", "accepted install", "accepted update_check"
 TEST, UNMAPPED = "not_counted test", "not_counted unmapped"
 WRONG, MISSING, PATTERN = "refused wrong_type", "refused missing", "refused bad_pattern"
 UNREAD = ("timestamp", "sessionId", "props")
-ODD: tuple[Any, ...] = (..., None, 7, True, [], {}, "", CANARY * 1000, {CANARY: [CANARY]})
+ODD = any_of([..., None, 7, True, [], {}, "", CANARY * 1000, {CANARY: [CANARY]}])
 
-BODIES = [
+BODIES: list[Body] = [
     Body("a feature", event(), (USED,)),
     Body("an install", event("installed"), (INSTALLED,)),
     Body("a failed install", event("install_failed"), (INSTALLED,)),
@@ -108,7 +114,10 @@ BODIES = [
     Body("an empty name", event(""), (UNMAPPED,)),
     Body("a name of 61 characters", event("x" * 61), (UNMAPPED,)),
     Body("an endless name", event(CANARY * 1000), (UNMAPPED,)),
-    *(Body(f"a name that is {odd!r}", event(odd), (WRONG,)) for odd in (..., None, 7, True, [], {}, ["started"])),
+    *(
+        Body(f"a name that is {odd!r}", event(odd), (WRONG,))
+        for odd in any_of([..., None, 7, True, [], {}, ["started"]])
+    ),
     # fields in any case
     Body("names in lower case", folded(event("installed"), str.lower), (INSTALLED,)),
     Body("names in upper case", folded(event("installed"), str.upper), (INSTALLED,)),
@@ -120,8 +129,14 @@ BODIES = [
     *(Body(f"{field} {str(odd)[:20]!r}", event(**{field: odd}), (USED,)) for field in UNREAD for odd in ODD),
     # system
     *(Body(f"systemProps {odd!r}", event(system=odd), (WRONG,)) for odd in (7, True, "x", ["isDebug"])),
-    *(Body(f"systemProps {odd!r}", event(systemProps=odd), (WRONG,)) for odd in ([], "", 0, False, CANARY * 1000)),
-    *(Body(f"systemProps {odd!r}", event(systemProps=odd), (USED,)) for odd in (..., None, {}, {CANARY: CANARY})),
+    *(
+        Body(f"systemProps {odd!r}", event(systemProps=odd), (WRONG,))
+        for odd in any_of([[], "", 0, False, CANARY * 1000])
+    ),
+    *(
+        Body(f"systemProps {odd!r}", event(systemProps=odd), (USED,))
+        for odd in any_of([..., None, {}, {CANARY: CANARY}])
+    ),
     Body("an install without systemProps", event("installed", systemProps=...), (MISSING,)),
     *(Body(f"locale {odd!r:.20}", event("checked", {"locale": odd, "deviceModel": odd}), (CHECKED,)) for odd in ODD),
     # isDebug
@@ -129,15 +144,21 @@ BODIES = [
     Body("a debug install", event("installed", {"isDebug": True}), (TEST,)),
     Body("an unmapped debug event", event("stopped", {"isDebug": True}), (UNMAPPED,)),
     Body("ISDEBUG", folded(event(system={"isDebug": True}), str.upper), (TEST,)),
-    *(Body(f"isDebug {odd!r}", event(system={"isDebug": odd}), (USED,)) for odd in (..., None, False)),
-    *(Body(f"isDebug {odd!r}", event(system={"isDebug": odd}), (WRONG,)) for odd in ("true", "false", 1, 0, [], "")),
+    *(Body(f"isDebug {odd!r}", event(system={"isDebug": odd}), (USED,)) for odd in any_of([..., None, False])),
+    *(
+        Body(f"isDebug {odd!r}", event(system={"isDebug": odd}), (WRONG,))
+        for odd in any_of(["true", "false", 1, 0, [], ""])
+    ),
     # versions
     Body("an undeclared version", event("checked", {"appVersion": "9.9"}), (CHECKED,)),
     Body("a version with build", event("checked", {"appVersion": f"1.4.2+{CANARY}"}), (CHECKED,)),
     Body("a version with v", event("checked", {"appVersion": "v1.4.2"}), (CHECKED,)),
     Body("a version before a release", event("checked", {"appVersion": "2.0.0-beta.1+7"}), (CHECKED,)),
-    *(Body(f"appVersion {odd!r}", event("checked", {"appVersion": odd}), (MISSING,)) for odd in (..., None)),
-    *(Body(f"appVersion {odd!r}", event("checked", {"appVersion": odd}), (WRONG,)) for odd in (7, 1.4, True, [], {})),
+    *(Body(f"appVersion {odd!r}", event("checked", {"appVersion": odd}), (MISSING,)) for odd in any_of([..., None])),
+    *(
+        Body(f"appVersion {odd!r}", event("checked", {"appVersion": odd}), (WRONG,))
+        for odd in any_of([7, 1.4, True, [], {}])
+    ),
     *(
         Body(f"appVersion {odd!r:.20}", event("checked", {"appVersion": odd}), (PATTERN,))
         for odd in ("", "1", "+1.4.2", "vv1.4.2", "1.4.2 (7)", "1.4.2\n", CANARY, CANARY * 1000, "1.4.2-x" + CANARY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,21 @@ def test_what_is_not_given_has_its_documented_default() -> None:
 
 def test_every_key_of_the_configuration_is_described_and_required_or_has_a_default() -> None:
     schema = json.loads((schemas_folder() / "configuration.json").read_text("utf-8"))
-    tables = [schema]
-    for table in tables:  # which grows: a table may hold tables
-        tables += [key["items"] for key in table["properties"].values() if "properties" in key.get("items", {})]
+    tables = [schema, *tables_in(schema)]
     assert len(tables) == 8
     for table in tables:
         assert table["additionalProperties"] is False
         for name, key in table["properties"].items():
             assert key["description"], name
             assert name in table.get("required", ()) or key.keys() & {"default", "x-default"}, name
+
+
+def tables_in(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The schemas of the arrays of tables in a table, at any depth."""
+    for key in schema["properties"].values():
+        if "properties" in key.get("items", {}):
+            yield key["items"]
+            yield from tables_in(key["items"])
 
 
 def test_a_version_has_the_same_pattern_wherever_it_stands() -> None:
@@ -90,6 +96,16 @@ def note(**changed: object) -> Callable[[dict[str, Any]], object]:
     return lambda text: text.update(annotation=[NOTE | changed])
 
 
+def app(**changed: object) -> Callable[[dict[str, Any]], object]:
+    """An app of Aptabase that is good but for what is changed."""
+    return lambda text: text.update(aptabase=[APP | changed])
+
+
+APP: dict[str, Any] = {
+    "key": "A-SH-0000000001",
+    "product": "player",
+    "event": [{"name": "started", "kind": "update_check"}],
+}
 NOTE = {"property": "player", "day": "2024-02-29", "text": "a new version"}
 
 BROKEN_CONFIGURATIONS = [
@@ -131,12 +147,41 @@ BROKEN_CONFIGURATIONS = [
     (note(text=""), "annotation[0].text", ""),
     (note(text="x" * 201), "annotation[0].text", "xxx"),
     (note(colour="red"), "annotation[0]", "colour"),
+    *((app(key=key), "aptabase[0].key", key) for key in ("A-XX-0000000001", "A-SH-1", "a-sh-0000000001", "")),
+    (app(product="www.example.org"), "aptabase[0].product", "www.example.org"),
+    (app(channel="canary"), "aptabase[0].channel", "canary"),
+    (app(colour="red"), "aptabase[0]", "colour"),
+    (app(event=[]), "aptabase[0].event", "[]"),
+    (lambda text: text.update(aptabase=[APP, APP]), "aptabase[1].key", "A-SH-0000000001"),
+    (app(event=[*APP["event"], *APP["event"]]), "aptabase[0].event[1].name", "started"),
+    (app(event=[{"name": "x" * 61, "kind": "install"}]), "aptabase[0].event[0].name", "xxx"),
+    (app(event=[{"name": "x", "kind": "uninstall"}]), "aptabase[0].event[0].kind", "uninstall"),
+    (app(event=[{"name": "x"}]), "aptabase[0].event[0]", "kind"),
+    (app(event=[{"name": "x", "kind": "feature_use"}]), "aptabase[0].event[0]", "feature"),
+    (app(event=[{"name": "x", "kind": "feature_use", "feature": "odd"}]), "aptabase[0].event[0].feature", "odd"),
+    (app(event=[{"name": "x", "kind": "install", "feature": "casting"}]), "aptabase[0].event[0].kind", "feature_use"),
+    (app(event=[{"name": "x", "kind": "update_check", "count": 2}]), "aptabase[0].event[0].kind", "feature_use"),
+    (app(event=[{"name": "x", "kind": "update_check", "outcome": "ok"}]), "aptabase[0].event[0].kind", "install"),
+    (app(event=[{"name": "x", "kind": "install", "outcome": "odd"}]), "aptabase[0].event[0].outcome", "odd"),
 ]
 
 
 def test_annotations_are_of_a_property_and_of_a_day_that_exists() -> None:
     assert read_with(note()).annotations == (Annotation(property="player", day="2024-02-29", text="a new version"),)
     assert read_registry({}).annotations == ()
+
+
+def test_events_of_an_app_have_what_their_kind_needs_and_a_channel_that_is_not_needed_may_be_anything() -> None:
+    events = [{"name": "a", "kind": "install"}, {"name": "b", "kind": "update_check"}]
+    events.append({"name": "c", "kind": "feature_use", "feature": "casting"})
+    (read,) = read_with(app(event=events)).aptabase
+    assert read.events == {
+        "a": {"kind": "install", "product": "player", "channel": "stable", "outcome": "ok"},
+        "b": {"kind": "update_check", "product": "player", "channel": "stable"},
+        "c": {"kind": "feature_use", "product": "player", "feature": "casting", "count": 1},
+    }
+    assert read_with(app(event=events[2:], channel="none")).aptabase[0].events.keys() == {"c"}
+    assert read_registry({}).aptabase == ()
 
 
 @pytest.mark.parametrize(("change", "key", "shown"), BROKEN_CONFIGURATIONS)

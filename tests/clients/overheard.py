@@ -1,4 +1,4 @@
-"""A proxy in front of a collector that remembers what clients sent, and says where from: from a network of the tests."""
+"""A proxy in front of a collector that remembers what clients sent, and says they were at an address of the tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Overheard(NamedTuple):
 
 
 class Ear:
-    """The proxy's address, under a name of its own for pages, and everything that went through it, in order."""
+    """Where the proxy takes requests, where it shows a page of another origin, and what went through it, in order."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -51,7 +51,8 @@ def overhearing(public: str) -> Iterator[Ear]:
             ear.heard.append(Overheard(self.command, self.path, body, reply.status))
             self._answer(reply.status, reply.headers, reply.body)
 
-        do_OPTIONS = do_POST
+        def do_OPTIONS(self) -> None:
+            self.do_POST()
 
         def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)

@@ -6,7 +6,9 @@ import os
 import secrets
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,9 @@ import orjson
 import pytest
 from playwright.sync_api import Browser
 
-from collector.tools.prove.forms import Canaries, Words
+from collector.tools.prove.forms import ADDRESS, Canaries, Words
+from collector.tools.prove.scan import scan_files
+from collector.tools.prove.tables import scan_tables
 from tests.clients.npm_packages import bundled
 from tests.clients.overheard import Ear, Overheard, overhearing
 from tests.counting import events_seen, load, today
@@ -65,7 +69,6 @@ class Lived(NamedTuple):
     seen: dict[str, int]
     exposition: bytes
     heard: list[Overheard]
-    unsent: list[int]
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -82,7 +85,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory, chromium: Browser, npm_packa
         for network in range(CROWD):
             stack.post({"kind": "install", **PROGRAM, "outcome": "ok"}, {"X-Forwarded-For": f"198.18.{network}.1"})
         with overhearing(stack.public) as ear:
-            unsent = [run_program(ear, zone) for zone in ZONES]
+            run_programs(ear)
             run_page(ear, chromium, bundled(PAGE_SCRIPT, folder / "app.js"))
         load(stack)
         asked = {"install_outcomes": "outcome", "installs": "version,channel,os", "update_checks": "version,channel"}
@@ -92,18 +95,20 @@ def lived(tmp_path_factory: pytest.TempPathFactory, chromium: Browser, npm_packa
         }
         seen, exposition = dict(events_seen(stack)), stack.analyst_request("/metrics").body
         stack.stop()
-        yield Lived(stack, answers, seen, exposition, ear.heard, unsent)
+        yield Lived(stack, answers, seen, exposition, ear.heard)
     finally:
         stack.sweep()
 
 
-def run_program(ear: Ear, zone: str) -> int:
-    """Run the program in that time zone; how many of its events it still keeps at the end."""
+def run_programs(ear: Ear) -> None:
+    """Run the program in every time zone at once."""
     command = [sys.executable, str(Path(__file__).with_name("aptabase_app.py")), ear.url, KEY, MODEL]
-    environ = {**os.environ, "TZ": zone}
-    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return int(ran.stdout)
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "TZ": zone}, stderr=subprocess.PIPE) for zone in ZONES
+    ]
+    for program in started:
+        _, errors = program.communicate(timeout=60)
+        assert (program.returncode, errors) == (0, b"")
 
 
 def run_page(ear: Ear, chromium: Browser, script: Path) -> None:
@@ -118,7 +123,8 @@ def run_page(ear: Ear, chromium: Browser, script: Path) -> None:
 def test_what_is_mapped_is_counted_in_its_cells_and_nothing_else(lived: Lived) -> None:
     rows = {report: answer["rows"] for report, answer in lived.answers.items()}
     assert {row[0]: row[1] for row in rows["install_outcomes"]} == {"ok": CROWD + 3, "failed": 1}
-    assert {tuple(row[:3]): row[3] for row in rows["installs"]} == {}
+    crowd = {("1.4.1", "stable", "linux"): CROWD, ("1.4.2", "stable", "(other)"): 3}
+    assert {tuple(row[:3]): row[3] for row in rows["installs"]} == crowd
     assert {tuple(row[:2]): row[2] for row in rows["update_checks"]} == {("1.4.2", "stable"): 3}
     assert [row[:3] for row in rows["features"]] == [["subtitles", 61, 122]]
     assert lived.answers["active"]["totals"]["events"] == 0  # an SDK cannot know which check is a first one
@@ -132,21 +138,45 @@ def test_what_is_mapped_is_counted_in_its_cells_and_nothing_else(lived: Lived) -
     }
 
 
-def test_no_client_is_told_anything_but_thanks_and_none_keeps_an_event(lived: Lived) -> None:
-    assert lived.unsent == [0] * len(ZONES)
+def test_no_client_is_told_anything_but_thanks_and_none_sends_an_event_again(lived: Lived) -> None:
     assert {each.status for each in lived.heard if each.method == "POST"} == {200}
     assert {(each.path, each.status) for each in lived.heard if each.method == "OPTIONS"} == {("/api/v0/event", 204)}
+    names = Counter(event["eventName"] for event in lived.events)
+    assert names == {
+        "subtitles_on": 2 * 32 + 2,
+        "first_launch": 3,
+        "started": 3,
+        "setup_failed": 1,
+        "nobody mapped this": 2,
+        SECRET: 1,
+    }
+
+
+def test_clocks_of_clients_are_wrong_by_their_time_zone(lived: Lived) -> None:
+    """Why an event counts when it comes: the SDK for Python says that local time is UTC."""
+    told = sorted(datetime.fromisoformat(each["timestamp"]) for each in lived.events if each["eventName"] == "started")
+    assert len(told) == 3
+    assert timedelta(hours=8.9) < told[-1] - told[0] < timedelta(hours=9.1)
 
 
 def test_sessions_devices_locales_and_props_are_nowhere(lived: Lived, tmp_path: Path) -> None:
     sessions = sorted({event["sessionId"] for event in lived.events})
-    assert len(sessions) == 5  # two runs of two clients, one page
-    locales = {event["systemProps"]["locale"] for event in lived.events}
-    assert LOCALE in locales
-    for session in sessions:
-        assert_nowhere(lived, canaries_of(session), tmp_path)
+    words = dict(zip(Words.__slots__, [*sessions, MODEL, SECRET, LOCALE], strict=True))  # five programs and pages ran
+    canaries = Canaries(Words(**words))
+    heard = tmp_path / "heard"
+    heard.write_bytes(b"".join(each.body for each in lived.heard) + ADDRESS.encode())
+    assert {hit.what for hit in scan_files("control", [heard], canaries).hits} == {*words, ADDRESS}
 
+    files = scan_files("files", [lived.stack.data, lived.stack.log_file], canaries)
+    files.search("metrics", lived.exposition, canaries)
+    assert files.items > 10
+    assert [hit for hit in files.hits if not hit.how.startswith("packed")] == []  # four bytes stand in any noise
 
-def canaries_of(session: str) -> Canaries:
-    words = dict.fromkeys(Words.__slots__, session)
-    return Canaries(Words(**{**words, "agent": MODEL, "referrer": SECRET, "query": LOCALE, "header": KEY}))
+    columns = f"a String DEFAULT '{sessions[0]}', b String DEFAULT '{ADDRESS}'"
+    planted = (
+        f"CREATE TABLE default.planted ({columns}, c UInt8) ENGINE = MergeTree ORDER BY c",
+        "INSERT INTO default.planted (c) VALUES (1)",
+    )
+    tables = scan_tables(lived.stack.data / "clickhouse", canaries, planted=planted)
+    assert {hit.place for hit in tables.hits} == {"default.planted"}
+    assert {"agent", ADDRESS} <= {hit.what for hit in tables.hits}
