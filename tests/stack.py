@@ -274,10 +274,7 @@ class Stack:
 
 
 def eventually(promise: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait for something another process does; fails by the name of what did not come.
-
-    A patience of its own is a promise: `eventually(ended, "the children ended", 1.0)`.
-    """
+    """Wait for what another process does; fails by the name of what did not come. A patience given is a promise."""
     give_up = time.monotonic() + patience_s
     while not promise():
         assert time.monotonic() < give_up, f"not within {patience_s:g} s: {what}"
