@@ -138,7 +138,7 @@ def test_a_reload_takes_new_releases_and_stays_with_the_old_where_they_are_wrong
     assert checked.exit_code == 1
     assert 'release[0].product: must be the id of a product, not "other"' in checked.output
     (folder / "releases.toml").write_text(GOOD + release(PLACE, FILE, version="1.5.0"), "utf-8")
-    stack.reload(120)
+    stack.reload()
     assert stack.request("GET", path).json["version"] == "1.5.0"
     checked = CliRunner().invoke(command_line, ["check", "--config", str(config)])
     assert checked.exit_code == 0
