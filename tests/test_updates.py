@@ -7,20 +7,31 @@ their updaters ask, and what holds for all of them.
 from __future__ import annotations
 
 import gzip
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote
 
 import pytest
 import yaml
 
-from collector.catalogue.releases import Place
-from collector.tools.wire import request, say
 from tests.counting import gained_by
 from tests.hostile_flags import HOSTILE_FLAGS, HOSTILE_VERSIONS
 from tests.stack import Stack
+from tests.updates_served import (
+    FILES,
+    HOSTILE,
+    OLDER,
+    SETUP,
+    SHARED,
+    SIGNED,
+    SPARKLE,
+    STORED,
+    TAURI_TARGETS,
+    addresses,
+    ask,
+    configuration,
+    parsed,
+    releases,
+)
 from tests.updating import (
     DATE,
     NEW,
@@ -28,63 +39,10 @@ from tests.updating import (
     SIGNATURE,
     cells,
     configured,
-    feed,
     from_networks,
     hashes,
-    product,
-    release,
     told_of,
 )
-
-SPARKLE = "{http://www.andymatuschak.org/xml-namespaces/sparkle}"
-FILES = "https://files.example.net"
-SETUP = {"name": f"setup-{NEW}.exe", "url": f"{FILES}/setup-{NEW}.exe", **hashes(b"setup")}
-SIGNED = {**SETUP, "ed_signature": SIGNATURE, "tauri_signature": "dW50cnVzdGVk", "blockmap_size": 77}
-OLDER = {**SIGNED, "name": f"setup-{OLD}.exe", "url": f"{FILES}/setup-{OLD}.exe"}
-APPCAST = (
-    '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" '
-    'xmlns:sparkle="http://www.andymatuschak.org/xml-namespaces/sparkle"><channel><title>Player</title><item>'
-    f'<sparkle:version>{NEW}</sparkle:version><enclosure url="{FILES}/p.zip" length="5" '
-    f'type="application/octet-stream" sparkle:edSignature="{SIGNATURE}"/></item></channel></rss>\n'
-    f"<!-- sparkle-signatures:\nedSignature: {SIGNATURE}\nlength: 500\n-->"
-)
-STORED = {
-    "plain": APPCAST.encode(),
-    "crlf": APPCAST.replace("\n", "\r\n").encode(),
-    "bom": b"\xef\xbb\xbf" + APPCAST.encode(),
-    "comments": APPCAST.replace("<channel>", "<channel><!-- \t two  spaces -->\n\n").encode() + b"\n\n\n",
-    "latin": APPCAST.replace("utf-8", "iso-8859-1").replace("Player", "Pläyer").encode("latin-1"),
-    "cr": APPCAST.replace("\n", "\r").encode(),
-}
-HOSTILE = "/update/hostile/windows-x86_64/stable"
-SHARED = "/update/native/windows-x86_64/stable"
-
-
-def configuration() -> str:
-    text = product("native", {"setup.exe": SETUP["url"]}) + product("hostile") + product("bare")
-    text += product("sparkle") + product("winsparkle") + product("tauri") + product("electron")
-    return text + product("stored", channels=list(STORED))
-
-
-def releases() -> str:
-    text = ""
-    for name in ("native", "hostile", "winsparkle"):
-        place = Place(name, "windows-x86_64", "stable")
-        text += release(place, OLDER, version=OLD) + release(
-            place, SIGNED, notes="Better <everywhere> & faster", notes_url=f"{FILES}/notes", critical=True
-        )
-    text += release(Place("native", "linux", "beta"), SETUP, version="2.0.0-beta.10")
-    app = {**SIGNED, "name": "app.zip", "url": f"{FILES}/app.zip"}
-    mac = Place("sparkle", "macos", "stable")
-    text += release(mac, app, build="1042", minimum_system="13.0", rollout_interval_s=86_400)
-    text += release(Place("tauri", "macos", "stable"), app, notes="Better")
-    text += release(Place("tauri", "windows-x86_64", "stable"), SIGNED)
-    images = [{**SIGNED, "name": f"p-{arch}.AppImage", "url": f"{FILES}/{arch}", "arch": arch} for arch in ARCHS]
-    text += release(Place("electron", "linux", "stable"), *images, rollout_percent=25, minimum_system="5.4")
-    return text + "".join(feed(Place("stored", "macos", each), f"feeds/{each}/appcast.xml") for each in STORED)
-
-
-ARCHS = ("x86_64", "aarch64")
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +59,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.stop()
     finally:
         stack.sweep()
-
-
-def parsed(appcast: bytes) -> ET.Element:
-    """An appcast as somebody else reads it."""
-    return ET.fromstring(appcast)  # noqa: S314 - the test's own
 
 
 # --- our own form -----------------------------------------------------------------------------------------------------
@@ -280,20 +233,7 @@ def test_tauri_is_told_of_what_is_newer_for_its_target_and_counted(stack: Stack)
     assert cells(stack, "tauri", "active_by_platform", "first", "os", "arch") == {("d", "windows", "x86_64"): 10}
 
 
-@pytest.mark.parametrize(
-    ("platform", "asked", "status"),
-    [
-        ("windows-x86_64", f"windows/x86_64/{NEW}", 204),
-        ("windows-x86_64", "windows/x86_64/9.9.9", 204),
-        ("windows-x86_64", f"windows/aarch64/{OLD}", 204),
-        ("windows-x86_64", f"linux/x86_64/{OLD}", 204),
-        ("windows-x86_64", f"amiga/m68k/{OLD}", 204),
-        ("macos", f"darwin/aarch64/{OLD}", 200),
-        ("macos", f"darwin/x86_64/{OLD}", 200),
-        ("macos", f"darwin/x86_64/{OLD}/more", 404),
-        ("beos", f"darwin/x86_64/{OLD}", 404),
-    ],
-)
+@pytest.mark.parametrize(("platform", "asked", "status"), TAURI_TARGETS)
 def test_tauri_is_told_of_nothing_else(stack: Stack, platform: str, asked: str, status: int) -> None:
     assert stack.request("GET", f"/update/tauri/{platform}/stable/tauri/{asked}?test=1").status == status
 
@@ -306,24 +246,6 @@ def test_tauris_static_form_lists_every_target(stack: Stack) -> None:
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------
-
-
-def addresses(below: str, version: str, flags: str) -> list[tuple[str, int]]:
-    """Every form of a check, with what it is answered; all of an older version or of none that can be read."""
-    name = below.split("/")[2]
-    in_path = quote(f"v={version},{flags}".replace("&", ","), safe="=,%{}[]")
-    return [
-        (f"/v1/check?product={name}&os=windows&arch=x86_64&v={version}&{flags}", 200),
-        (f"{below}/appcast.xml?v={version}&{flags}", 200),
-        (f"{below}/electron/latest.yml?v={version}&{flags}", 200),
-        (f"{below}/tauri/latest.json?v={version}&{flags}", 200),
-        (f"{below}/tauri/windows/x86_64/{version or '-'}?{flags}", 200),
-        (f"{below}/velopack/{in_path}/releases.win.json?id=1&stagingId=2", 200),
-    ]
-
-
-def ask(stack: Stack, path: str, **headers: str) -> Any:
-    return say(stack.public, request(method="GET", path=path, headers=headers))
 
 
 def test_hostile_flags_change_neither_the_answer_nor_what_is_counted(stack: Stack) -> None:
