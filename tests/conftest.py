@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.offered import offering as start_offering
 from tests.stack import Stack
 
 
@@ -38,6 +39,17 @@ def stack(start_stack: Callable[..., Stack]) -> Stack:
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One running collector for all tests that only send and ask; none of them may stop it or expect it empty."""
     stack = Stack(tmp_path_factory.mktemp("shared"))
+    yield stack
+    try:
+        stack.stop()
+    finally:
+        stack.sweep()
+
+
+@pytest.fixture(scope="session")
+def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One running collector that has releases (tests/offered.py); tests that look at counts have their own product."""
+    stack = start_offering(tmp_path_factory.mktemp("offering"))
     yield stack
     try:
         stack.stop()
