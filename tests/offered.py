@@ -1,25 +1,13 @@
-"""Releases and feeds of several products, as the tests of update protocols have them served, and how they are asked."""
+"""What the tests of update checks offer: one product for each that looks at counts, with releases of every kind."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-from typing import Any
-from urllib.parse import quote
+from pathlib import Path
 
 from collector.catalogue.releases import Place
-from collector.tools.wire import request, say
 from tests.stack import Stack
-from tests.updating import (
-    NEW,
-    OLD,
-    SIGNATURE,
-    feed,
-    hashes,
-    product,
-    release,
-)
+from tests.updating import NEW, OLD, SIGNATURE, configured, feed, hashes, product, release
 
-SPARKLE = "{http://www.andymatuschak.org/xml-namespaces/sparkle}"
 FILES = "https://files.example.net"
 SETUP = {"name": f"setup-{NEW}.exe", "url": f"{FILES}/setup-{NEW}.exe", **hashes(b"setup")}
 SIGNED = {**SETUP, "ed_signature": SIGNATURE, "tauri_signature": "dW50cnVzdGVk", "blockmap_size": 77}
@@ -39,20 +27,9 @@ STORED = {
     "latin": APPCAST.replace("utf-8", "iso-8859-1").replace("Player", "Pläyer").encode("latin-1"),
     "cr": APPCAST.replace("\n", "\r").encode(),
 }
+ARCHS = ("x86_64", "aarch64")
 HOSTILE = "/update/hostile/windows-x86_64/stable"
 SHARED = "/update/native/windows-x86_64/stable"
-
-TAURI_TARGETS = [
-    ("windows-x86_64", f"windows/x86_64/{NEW}", 204),
-    ("windows-x86_64", "windows/x86_64/9.9.9", 204),
-    ("windows-x86_64", f"windows/aarch64/{OLD}", 204),
-    ("windows-x86_64", f"linux/x86_64/{OLD}", 204),
-    ("windows-x86_64", f"amiga/m68k/{OLD}", 204),
-    ("macos", f"darwin/aarch64/{OLD}", 200),
-    ("macos", f"darwin/x86_64/{OLD}", 200),
-    ("macos", f"darwin/x86_64/{OLD}/more", 404),
-    ("beos", f"darwin/x86_64/{OLD}", 404),
-]
 
 
 def configuration() -> str:
@@ -79,27 +56,9 @@ def releases() -> str:
     return text + "".join(feed(Place("stored", "macos", each), f"feeds/{each}/appcast.xml") for each in STORED)
 
 
-ARCHS = ("x86_64", "aarch64")
-
-
-def parsed(appcast: bytes) -> ET.Element:
-    """An appcast as somebody else reads it."""
-    return ET.fromstring(appcast)  # noqa: S314 - the test's own
-
-
-def addresses(below: str, version: str, flags: str) -> list[tuple[str, int]]:
-    """Every form of a check, with what it is answered; all of an older version or of none that can be read."""
-    name = below.split("/")[2]
-    in_path = quote(f"v={version},{flags}".replace("&", ","), safe="=,%{}[]")
-    return [
-        (f"/v1/check?product={name}&os=windows&arch=x86_64&v={version}&{flags}", 200),
-        (f"{below}/appcast.xml?v={version}&{flags}", 200),
-        (f"{below}/electron/latest.yml?v={version}&{flags}", 200),
-        (f"{below}/tauri/latest.json?v={version}&{flags}", 200),
-        (f"{below}/tauri/windows/x86_64/{version or '-'}?{flags}", 200),
-        (f"{below}/velopack/{in_path}/releases.win.json?id=1&stagingId=2", 200),
-    ]
-
-
-def ask(stack: Stack, path: str, **headers: str) -> Any:
-    return say(stack.public, request(method="GET", path=path, headers=headers))
+def offering(folder: Path) -> Stack:
+    """A collector that offers them."""
+    for channel, content in STORED.items():
+        (folder / "feeds" / channel).mkdir(parents=True)
+        (folder / "feeds" / channel / "appcast.xml").write_bytes(content)
+    return Stack(folder, config=configured(folder, configuration(), releases()).read_text("utf-8"))
