@@ -37,9 +37,9 @@ from collector.reduce.sender import Senders
 from collector.settings import read_settings
 from collector.worker import more_routes
 from tests.counting import events_in
+from tests.exposition import series_in
 from tests.memory_reading import SteppedClock
 from tests.spooling import DECLARATIONS, LIFE, QUOTA_BYTES, new_writer
-from tests.stack import series_in
 from tests.tiny_mmdb import database
 
 COUNTRIES = {
