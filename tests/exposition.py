@@ -1,4 +1,4 @@
-"""What /metrics says, as a dict."""
+"""What /metrics says, by the names of its series."""
 
 from __future__ import annotations
 
