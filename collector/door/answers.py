@@ -69,8 +69,10 @@ def answer(
 ) -> Answer:
     """Make an answer; `more` is more header lines, each with its line end, `headers` those of ingest answers."""
     head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{headers}{more}"
+    if body:
+        head += f"Content-Type: {content_type}\r\nX-Content-Type-Options: nosniff\r\n"
     if status != HTTPStatus.NO_CONTENT:
-        head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\nX-Content-Type-Options: nosniff\r\n"
+        head += f"Content-Length: {len(body)}\r\n"
     return Answer(status, head, body)
 
 

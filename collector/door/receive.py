@@ -79,8 +79,16 @@ class Receiver:
         """An event that an address without a body spelled out."""
         return await self._told([event], self._judge.caller(request), one=True)
 
+    @property
+    def is_counting_aside(self) -> bool:
+        """Whether something that is answered still waits for the disk."""
+        return bool(self._aside)
+
     async def count_aside(self, request: web.BaseRequest, event: dict[str, Any]) -> None:
-        """Count an event of a request whose answer does not depend on that: waits a second at most, raises nothing."""
+        """Count an event of a request whose answer does not depend on that: waits a second at most, raises nothing.
+
+        On a disk that hangs it goes on waiting by itself, and is counted once the disk recovers.
+        """
         counting = asyncio.ensure_future(self.count([event], self._judge.caller(request)))
         self._aside.add(counting)
         counting.add_done_callback(self._ended_aside)
@@ -109,6 +117,7 @@ class Receiver:
             except Refused as refused:
                 self._tally.refused(refused.code)
                 rejected.append({"index": index, "code": refused.code, "field": refused.field, "message": refused.rule})
+        del caller, sender  # an event that waits for a disk that hangs keeps nobody's address in memory
         if accepted:
             try:
                 await self._spool.append(accepted)

@@ -9,7 +9,9 @@ ranges that do not begin at 0 are answered and not counted; where counting fails
 
 from __future__ import annotations
 
+import string
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -17,11 +19,13 @@ from collector.catalogue.registry import Registry
 from collector.door.answers import NOT_FOUND, Answer, Handler, Routes, answer
 from collector.door.receive import Receiver
 
+_AS_IT_IS = string.digits + string.ascii_letters + string.punctuation  # all of ASCII that a configured url may have
+
 
 class _Target(NamedTuple):
     """Where an address leads, and the event that going there is."""
 
-    answer: Answer
+    url: str
     event: dict[str, Any]
     origins: frozenset[str]
 
@@ -35,30 +39,33 @@ class Redirects:
         for link in registry.links.values():
             owner = "site" if link.property in registry.sites else "product"
             event = {"kind": "link_click", owner: link.property, "link": link.id}
-            self._targets[f"/go/{link.id}"] = _Target(_found(link.url), event, frozenset())
+            self._targets[f"/go/{link.id}"] = _Target(link.url, event, frozenset())
         for each in registry.downloads:
             event = {"kind": "download", "product": each.product, "version": each.version, "file": each.file}
-            origins = registry.products[each.product].origins
-            self._targets[f"/dl/{each.product}/{each.version}/{each.file}"] = _Target(_found(each.url), event, origins)
+            target = _Target(each.url, event, registry.products[each.product].origins)
+            for file in {each.file, quote(each.file)}:  # what writes the address may escape the + of a file's name
+                self._targets[f"/dl/{each.product}/{each.version}/{file}"] = target
 
     def routes(self) -> Routes:
         """The addresses above."""
-        methods: dict[str, Handler] = {"GET": self._lead, "HEAD": self._point}
+        methods: dict[str, Handler] = {"GET": self._lead, "HEAD": self._lead}
         return {"/go/{link}": methods, "/dl/{product}/{version}/{file}": methods}
 
     async def _lead(self, request: web.BaseRequest) -> Answer:
+        """Count if it is to be counted (door/caller.py), and lead on."""
         target = self._targets.get(request.rel_url.raw_path)
         if target is None:
             return NOT_FOUND
-        origin = request.rel_url.query.get("origin")
-        told = {"origin": origin} if origin in target.origins else {}
-        await self._receiver.count_aside(request, target.event | told)
-        return target.answer
-
-    async def _point(self, request: web.BaseRequest) -> Answer:
-        target = self._targets.get(request.rel_url.raw_path)
-        return target.answer if target else NOT_FOUND
+        event = target.event
+        if target.origins and (origin := request.rel_url.query.get("origin")) in target.origins:
+            event = event | {"origin": origin}
+        await self._receiver.count_aside(request, event)
+        return _found(target.url)
 
 
 def _found(url: str) -> Answer:
-    return answer(302, more=f"Location: {url}\r\nX-Robots-Tag: noindex, nofollow\r\n")
+    """To the url as it is configured, byte for byte; but a character beyond ASCII as its escapes (RFC 3987, 3.1).
+
+    Made anew each time: 6 us, against 2 KB for each of up to 20,000 targets in every worker.
+    """
+    return answer(302, more=f"Location: {quote(url, safe=_AS_IT_IS)}\r\nX-Robots-Tag: noindex, nofollow\r\n")

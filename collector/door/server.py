@@ -79,7 +79,7 @@ class Door:
         self._hosts = frozenset(public_hosts)
         self.routes: dict[str, Mapping[str, Handler]] = {
             "/v1/events": {"POST": receiver.receive},
-            "/v1/pixel.gif": {"GET": self._pixel, "HEAD": _gif},
+            "/v1/pixel.gif": {"GET": self._pixel, "HEAD": self._pixel},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
             HEALTH: {"GET": _healthz, "HEAD": _healthz},
             **{path: {"GET": tell, "HEAD": tell, "OPTIONS": _no_preflight} for path, tell in to_read.items()},
@@ -113,13 +113,14 @@ class Door:
     async def _drain(self) -> None:
         """Let every connection end: after its answer, or idle after a while, a fresh one later than a used one.
 
-        aiohttp's own way would drop bodies that are on their way, and connections whose first request is.
+        aiohttp's own way would drop bodies that are on their way, and connections whose first request is. What is still
+        counted aside of its answer is waited for, too: the metrics have it from here or not at all.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
         while (now := loop.time()) < began + DRAIN_S:
             await asyncio.sleep(DRAIN_POLL_S)  # first of all: what was accepted last becomes a connection here
-            if not self._server.connections:
+            if not self._server.connections and not self._receiver.is_counting_aside:
                 return
             for connection in self._server.connections:
                 if isinstance(connection, _Protocol) and connection.is_idle:
@@ -191,11 +192,6 @@ class Door:
 async def _healthz(request: web.BaseRequest) -> Answer:
     """The supervisor's sockets listen from the start, so a worker that answers means both ports do."""
     return HEALTHY
-
-
-async def _gif(request: web.BaseRequest) -> Answer:
-    """HEAD is answered like GET and never counted."""
-    return GIF
 
 
 async def _no_preflight(request: web.BaseRequest) -> Answer:
