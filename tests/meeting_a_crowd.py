@@ -15,10 +15,10 @@ HIT = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.exampl
 CHECK = {"kind": "update_check", "product": "player", "version": "1.4.2", "channel": "stable", "os": "linux"}
 
 
-def crowd(stack: Stack) -> None:
-    """Twelve networks, each with one hit of the site's page /crowd and one update check of the product."""
+def crowd(stack: Stack, **more: str) -> None:
+    """Twelve networks, each with one hit of the site's page /crowd, which says `more`, and one update check."""
     for origin in CROWD:
-        assert say(stack.public, request(orjson.dumps([HIT, CHECK])), source=origin).status == 200
+        assert say(stack.public, request(orjson.dumps([{**HIT, **more}, CHECK])), source=origin).status == 200
 
 
 def told(stack: Stack, report: str, by: Sequence[str], measure: str = "events") -> dict[str, int]:

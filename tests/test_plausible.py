@@ -92,6 +92,49 @@ def test_every_body_is_answered_by_the_rule_and_counted_as_what_it_is(shared_sta
     assert gained["refused"] == refused
 
 
+ODD = (None, False, True, 0, 7, 0.5, "", "x", {}, [], ["pageview"], {"a": {"b": []}})
+REST = (
+    "r",
+    "referrer",
+    "p",
+    "props",
+    "m",
+    "meta",
+    "h",
+    "hashMode",
+    "i",
+    "interactive",
+    "$",
+    "sd",
+    "e",
+    "v",
+    "w",
+    "zzz",
+)
+
+
+def test_only_name_address_and_site_are_reasons_to_refuse(shared_stack: Stack) -> None:
+    """Every key with every odd value; in its place alone, and of a page hit and an engagement."""
+    whose = {"n": "name", "u": "url", "d": "domain"}
+
+    def send_all() -> None:
+        for event in ("pageview", "engagement"):
+            for key in (*whose, *REST):
+                for value in ODD:
+                    reply = send(shared_stack, orjson.dumps(HIT | {"n": event, key: value}))
+                    assert told_by(reply) in expected(key, value), (event, key, value)
+
+    def expected(key: str, value: object) -> tuple[str, ...]:
+        if key not in whose or (key == "d" and value is None):
+            return ("ok",)
+        return ("dropped",) if value == "x" and key in "nd" else (whose[key],)
+
+    pages, unmapped, refused = 2 * (len(REST) * len(ODD) + 1), 2 * 2, 2  # an address "x" is an event, and refused
+    gained = gained_by(shared_stack, send_all, pages + unmapped + refused)
+    assert gained["accepted page_hit"] == gained["accepted page_leave"] == pages // 2
+    assert (gained["not_counted unmapped"], gained["refused"]) == (unmapped, refused)
+
+
 def _is_an_address(case: dict[str, Any]) -> bool:
     """Whether the address is text, so that it is an event that is refused, and no request."""
     return isinstance(spelled_out(case.get("set", {}).get("u")), str)

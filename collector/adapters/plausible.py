@@ -12,7 +12,8 @@ A page is on a host of one of the sites that are named. For the others, which on
 the same path of theirs, and a referrer of any of them is one of their own, so that a visit begins once.
 
 Of engagement the seconds are rounded, which errs by at most half a second each time and to neither side on the whole;
-that a visit began or ended on a page is not said, so bounces and exit pages stay empty. A click counts for the link of
+that a visit began or ended on a page is not said, so bounces and exit pages stay empty. Where pages change without
+being loaded, every one comes with the referrer of the first, and counts as an entry. A click counts for the link of
 that very address, a site's own before anybody else's.
 
 Every other key is ignored, and nothing of any value is stored that a native event would not store. The answer is 202

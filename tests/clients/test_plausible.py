@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.clients.npm_packages import bundled
 from tests.clients.websites import Page as Served
 from tests.clients.websites import Websites, websites
-from tests.counting import events_seen, settle
+from tests.counting import events_seen, settle, today
 from tests.meeting_a_crowd import crowd, told
 from tests.stack import Stack, eventually
 
@@ -26,6 +26,7 @@ import Plausible from 'plausible-tracker';
 const plausible = Plausible({{ domain: 'www.example.org', apiHost: 'http://count.example.org:{port}',
                               hashMode: location.pathname === '/hash' }});
 plausible.enableAutoPageviews();
+plausible.enableAutoOutboundTracking();
 window.reach = plausible.trackEvent;
 """
 PAGE = """<body style="height: 5000px">
@@ -39,12 +40,27 @@ addEventListener('click', event => event.preventDefault());</script><script src=
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 
 
+NOW = 1_795_600_000
+NEWS = "https://news.example.com/"
+CROWDS = 24  # hits, of twelve networks each that came from there and from nowhere
+SCROLL = "new Promise(done => { addEventListener('scroll', done, { once: true }); scrollTo(0, 2200); }).then(() => 0)"
+HIDE = """Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+document.dispatchEvent(new Event('visibilitychange'));"""
+SHOW = "delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'));"
+
+
 @pytest.fixture
 def website() -> Iterator[Websites]:
     with websites() as sites:
         for path in ("/start", "/next", "/hash"):
             sites.put(f"www.example.org{path}", PAGE)
         yield sites
+
+
+def crowds(stack: Stack) -> None:
+    """Enough networks for sources to be named."""
+    crowd(stack)
+    crowd(stack, referrer=NEWS)
 
 
 def visit(
@@ -71,29 +87,43 @@ def test_the_tracker_of_today_counts_in_the_right_cells(
     stack: Stack, chromium: Browser, website: Websites, npm_packages: Path, tmp_path: Path
 ) -> None:
     def walk(page: Page) -> None:
-        page.goto(website.address("www.example.org/start"), referer="https://news.example.com/item?id=5")
-        page.evaluate("scrollTo(0, 2200)")
-        page.wait_for_timeout(100)
+        page.clock.set_fixed_time(NOW)
+        page.goto(website.address("www.example.org/start"), referer=f"{NEWS}item?id=5")
+        page.evaluate(SCROLL)
+        page.clock.set_fixed_time(NOW + 4.2)
+        page.evaluate(HIDE)
+        page.evaluate(SHOW)
+        page.clock.set_fixed_time(NOW + 4.2 + 3.1)  # it says nothing of less than three seconds
         page.evaluate("history.pushState(null, '', '/next?utm_source=letter')")
         for selector in ("#out", "#file", "#nowhere"):
             page.click(selector)
-        page.evaluate("reach('signup', { props: { plan: 'large' }, interactive: false })")
+        page.evaluate("reach('signup', { props: { plan: 'large' }, interactive: false, revenue: { amount: 5 } })")
         page.evaluate("reach('never declared')")
         page.goto(website.address("www.example.org/hash") + "#/pricing?x=1")
         page.evaluate("location.hash = '/contact'")
-        eventually(lambda: events_seen(stack)["accepted page_hit"] == 12 + 4, "every page arrived")
-        eventually(lambda: events_seen(stack)["accepted page_leave"] >= 1, "an engagement arrived")
+        eventually(lambda: events_seen(stack)["accepted page_hit"] == CROWDS + 4, "every page arrived")
+        eventually(lambda: events_seen(stack)["accepted page_leave"] >= 3, "every engagement arrived")
 
-    crowd(stack)
+    crowds(stack)
     assert visit(stack, chromium, website, TRACKER, tmp_path, walk) == []
     settle(stack)
-    assert told(stack, "pages", ["path"]) == {"/start": 1, "/next": 1, "/hash/pricing": 1, "/hash/contact": 1}
+    pages = {"/start": 1, "/next": 1, "/hash/pricing": 1, "/hash/contact": 1}
+    assert told(stack, "pages", ["path"]) == pages
+    # Each time it says what came before the first page: without loading a page there is no telling a visit from a page.
+    assert told(stack, "entry_pages", ["path"]) == pages
+    assert told(stack, "sources", ["source"]) == {"example.com": 12 + 2, "(direct)": 12 + 2}
+    assert stack.ask("traffic", property="www.example.org", **today())["totals"]["events"] == CROWDS + 4
+    assert told(stack, "page_time", ["path"], "amount")["/start"] == 4 + 3
+    assert told(stack, "page_time", ["path"])["/start"] == 2
+    assert (
+        50 <= told(stack, "page_scroll", ["path"], "amount")["/start"] / 2 <= 65
+    )  # 2,200 and a window of 5,000 pixels
+    assert {"/start", "/hash/pricing"} <= told(stack, "page_time", ["path"]).keys()
     assert told(stack, "goals", ["goal"]) == {"signup": 1}
     assert told(stack, "links", ["link"]) == {"forum": 1}
     assert told(stack, "downloads", ["version", "file"]) == {"1.4.2 player-setup.exe": 1}
-    scrolled = told(stack, "page_scroll", ["path"], "amount")
-    assert 50 <= scrolled["/start"] <= 65  # 2,200 and a window of 5,000 pixels
     assert events_seen(stack)["not_counted unmapped"] == 2
+    assert not events_seen(stack)["refused"]
     assert told(stack, "bounces", ["path"]) == told(stack, "exit_pages", ["path"]) == {}
 
 
@@ -101,16 +131,25 @@ def test_the_tracker_of_before_counts_in_the_right_cells(
     stack: Stack, chromium: Browser, website: Websites, npm_packages: Path, tmp_path: Path
 ) -> None:
     def walk(page: Page) -> None:
-        page.goto(website.address("www.example.org/start"))
+        page.goto(website.address("www.example.org/start"), referer=f"{NEWS}item?id=5")
         page.evaluate("history.pushState(null, '', '/next')")
         page.evaluate("reach('signup', { props: { plan: 'large' } })")
         page.evaluate("reach('never declared', { props: {} })")
-        eventually(lambda: events_seen(stack)["accepted goal"] == 1, "the goal arrived")
-        eventually(lambda: events_seen(stack)["accepted page_hit"] == 12 + 2, "every page arrived")
+        page.goto(website.address("www.example.org/hash") + "#/pricing?x=1")
+        page.evaluate("history.pushState(null, '', '#/contact')")
+        eventually(lambda: events_seen(stack)["accepted page_hit"] == CROWDS + 4, "every page arrived")
+        page.route("https://forum.example.net/", lambda route: route.fulfill(body="the forum"))
+        page.click("#out")
+        page.wait_for_url("https://forum.example.net/")  # it leads on by itself, after a while
+        page.goto(website.address("www.example.org/start"))
 
-    crowd(stack)
+    crowds(stack)
     assert visit(stack, chromium, website, OLDER, tmp_path, walk) == []
     settle(stack)
-    assert told(stack, "pages", ["path"]) == {"/start": 1, "/next": 1}
+    pages = {"/start": 2, "/next": 1, "/hash/pricing": 1, "/hash/contact": 1}
+    assert told(stack, "pages", ["path"]) == told(stack, "entry_pages", ["path"]) == pages
+    assert told(stack, "sources", ["source"]) == {"example.com": 12 + 2, "(direct)": 12 + 3}
     assert told(stack, "goals", ["goal"]) == {"signup": 1}
+    assert told(stack, "links", ["link"]) == {"forum": 1}
     assert events_seen(stack)["not_counted unmapped"] == 1
+    assert not events_seen(stack)["refused"]
