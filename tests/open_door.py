@@ -16,6 +16,7 @@ from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts, make_minutes
+from collector.disk import DISK, Disk
 from collector.door.answers import Routes
 from collector.door.caller import Callers
 from collector.door.judge import Judge
@@ -67,7 +68,9 @@ class OpenDoor:
 
 
 @asynccontextmanager
-async def open_door(data: Path, at_s: float, operator: Operator | None = None) -> AsyncIterator[OpenDoor]:
+async def open_door(
+    data: Path, at_s: float, operator: Operator | None = None, disk: Disk = DISK
+) -> AsyncIterator[OpenDoor]:
     """A door with the built-in example, made-up countries, and a proxy trusted on this machine; closed at the end."""
     registry = read_settings({}, {}).registry
     (data / "spool").mkdir(parents=True)
@@ -81,7 +84,7 @@ async def open_door(data: Path, at_s: float, operator: Operator | None = None) -
     reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
     callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
     judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
-    spool = new_writer(data / "spool")
+    spool = new_writer(data / "spool", disk=disk)
     receiver = Receiver(
         judge=judge,
         caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
