@@ -18,6 +18,7 @@ from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts, make_minutes
+from collector.disk import DISK, Disk
 from collector.door.answers import Routes
 from collector.door.caller import Callers
 from collector.door.judge import Judge
@@ -84,11 +85,9 @@ async def open_door(
     registry: Registry | None = None,
     config: Path | None = None,
     quota_bytes: int = QUOTA_BYTES,
+    disk: Disk = DISK,
 ) -> AsyncIterator[OpenDoor]:
-    """A door with made-up countries, and a proxy trusted on this machine; closed at the end.
-
-    config None: the built-in example; registry None: that of the configuration; quota_bytes: what the spool may hold
-    """
+    """A door with made-up countries, that trusts this machine as a proxy; of the built-in example unless told."""
     settings = read_settings({"config": config}, {})
     settings = replace(settings, registry=registry or settings.registry)
     registry = settings.registry
@@ -103,7 +102,7 @@ async def open_door(
     reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
     callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
     judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
-    spool = new_writer(data / "spool", quota_bytes=quota_bytes)
+    spool = new_writer(data / "spool", quota_bytes=quota_bytes, disk=disk)
     receiver = Receiver(
         judge=judge,
         caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),

@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from collector.adapters.plausible import PATH
+from collector.tools.wire import Said, request, say
+from tests.open_door import OpenDoor
+
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "plausible.json").read_text("utf-8"))
+BROWSER = {"User-Agent": "Mozilla/5.0", "Content-Type": "text/plain"}
 HIT = {"n": "pageview", "u": "https://www.example.org/pricing", "d": "www.example.org", "r": None}
 
 
@@ -29,3 +35,9 @@ def spelled_out(value: Any) -> Any:
         head, text, times = value["$repeat"]
         return head + "".join(text.replace("%", str(number)) for number in range(times))
     return value
+
+
+async def post(door: OpenDoor, body: object, **headers: str) -> Said:
+    whole = body if isinstance(body, bytes) else orjson.dumps(body)
+    given = BROWSER | {name.replace("_", "-"): text for name, text in headers.items()}
+    return await asyncio.to_thread(say, door.url[7:], request(whole, given, path=PATH))
