@@ -109,7 +109,7 @@ def test_every_body_is_answered_by_the_rule_and_counted_as_what_it_is(shared_sta
     assert gained["refused"] == refused
 
 
-ODD = (None, False, True, 0, 7, 0.5, "", "x", {}, [], ["pageview"], {"a": {"b": []}})
+ODD: tuple[Any, ...] = (None, False, True, 0, 7, 0.5, "", "x", {}, [], ["pageview"], {"a": {"b": []}})
 REST = (
     "r",
     "referrer",
