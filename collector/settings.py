@@ -54,13 +54,11 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting, read and checked; interface.md gives the meaning of each.
+    """Every setting, read and checked; schemas/configuration.json gives the meaning of each.
 
     config   the file they came from, None for the built-in example
-    geoip_db None: the database that came with the collector, if one did
     referrer_spam  list of domains, one a line, whose referrers make a page hit spam; None: no list
     unknown  COLLECTOR_* variables that mean nothing, to be warned about
-    strict_memory  workers leave no remnants of requests in freed memory (forgetting.py)
     clickhouse  address of a server (warehouse/server.py checks it), None: the embedded engine
     text     the parsed TOML, from which `registry` was built
     releases what update checks are answered with

@@ -13,6 +13,7 @@ from tests.dealing import (
     pytest_report_to_serializable,
     pytest_xdist_make_scheduler,
 )
+from tests.offered import offering as start_offering
 from tests.stack import Stack
 
 # Hooks of pytest.
@@ -46,6 +47,17 @@ def stack(start_stack: Callable[..., Stack]) -> Stack:
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One running collector for all tests that only send and ask; none of them may stop it or expect it empty."""
     stack = Stack(tmp_path_factory.mktemp("shared"))
+    yield stack
+    try:
+        stack.stop()
+    finally:
+        stack.sweep()
+
+
+@pytest.fixture(scope="session")
+def offering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One running collector that has releases (tests/offered.py); tests that look at counts have their own product."""
+    stack = start_offering(tmp_path_factory.mktemp("offering"))
     yield stack
     try:
         stack.stop()

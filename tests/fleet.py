@@ -34,7 +34,7 @@ from tests.sealing import date_of
 from tests.stack import Stack
 
 PROGRAM = Program("player", "1.4.2", "stable", "windows", "x86_64")
-FIRST_DAY = (date(2026, 12, 7) - date(1970, 1, 1)).days  # then week 53, in which a month and a year end
+FIRST_DAY = (date(2026, 12, 14) - date(1970, 1, 1)).days  # then week 53, in which a month and a year end
 PERIODS = {"d": "day", "w": "week", "m": "month", "e": "ever"}
 WAVES = 3  # of installations, a week apart: retention by age is named where a crowd is that old
 AGAIN, UNSENT, REINSTALLED = 0.3, 0.05, 0.002  # a second check a day; requests; a day

@@ -37,9 +37,9 @@ from collector.reduce.sender import Senders
 from collector.settings import read_settings
 from collector.worker import more_routes
 from tests.counting import events_in
+from tests.exposition import series_in
 from tests.memory_reading import SteppedClock
 from tests.spooling import DECLARATIONS, LIFE, QUOTA_BYTES, new_writer
-from tests.stack import series_in
 from tests.tiny_mmdb import database
 
 COUNTRIES = {
@@ -87,13 +87,11 @@ async def open_door(
 ) -> AsyncIterator[OpenDoor]:
     """A door with made-up countries, and a proxy trusted on this machine; closed at the end.
 
-    config       None: the built-in example
-    registry     None: that of the configuration
-    quota_bytes  how much the spool may hold
+    config None: the built-in example; registry None: that of the configuration; quota_bytes: what the spool may hold
     """
     settings = read_settings({"config": config}, {})
-    registry = registry or settings.registry
-    settings = replace(settings, registry=registry)
+    settings = replace(settings, registry=registry or settings.registry)
+    registry = settings.registry
     (data / "spool").mkdir(parents=True)
     countries = data.parent / "country.mmdb"
     countries.write_bytes(database(COUNTRIES))

@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.calling import Reply, call
+from tests.exposition import series_in
 
 TOKEN = "test-token-that-is-long-enough-to-be-one"
 ROOT = Path(__file__).parent.parent
@@ -287,17 +287,3 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def series_in(exposition: bytes) -> dict[str, float]:
-    """Every series of a text that Prometheus reads, by its name as Prometheus writes it."""
-    return {
-        _series(sample.name, sample.labels): sample.value
-        for family in text_string_to_metric_families(exposition.decode())
-        for sample in family.samples
-    }
-
-
-def _series(name: str, labels: Mapping[str, str]) -> str:
-    inside = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
-    return f"{name}{{{inside}}}" if inside else name

@@ -101,11 +101,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_active_installations_and_retention_are_the_truth_where_no_answer_is_lost(folder: Path) -> None:
-    assert check_exact(Lived(folder, 300, 35, "plain")) > 0.7
+    assert check_exact(Lived(folder, 300, 28, "plain")) > 0.7
 
 
 def test_a_lost_answer_costs_one_at_most_and_so_does_a_midnight_or_a_clone(folder: Path) -> None:
-    check_bounds(Lived(folder, 300, 15, "rough"))
+    check_bounds(Lived(folder, 300, 10, "rough"))
 
 
 @pytest.mark.slow

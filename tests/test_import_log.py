@@ -184,8 +184,9 @@ def test_a_crowd_of_one_import_only_is_named(importer: Importer, client: Client,
 def kill_and_resume(engine: Engine, folder: Path, at: int) -> list[str]:
     """Import while being killed before one step, then go on; returns the steps it took until it ended or was killed."""
     folder.mkdir()
-    importer = Importer(engine, folder / "data", steps=Steps(at))
-    made = visits(DAY, 2, 15, seed=at + 1)  # another content, another node
+    importer = Importer(engine, folder / "data", chunk_lines=25, steps=Steps(at))
+    # Another content, another node. Of a day that a kill divides, one part must be a crowd: else its paths are (other).
+    made = visits(DAY, 2, 40, seed=at + 1)
     logs = rotated(folder, made, 2)
     taken = importer.steps.taken
     with suppress(KilledError):

@@ -20,11 +20,10 @@ from tests.calling import Reply
 from tests.counting import events_seen, gained_by
 from tests.meeting_a_crowd import crowd, told
 from tests.open_door import OpenDoor, open_door
+from tests.plausible_bodies import CASES, HIT, body_of, spelled_out
 from tests.spooling import events_kept, named_facts
 from tests.stack import Stack
 
-CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "plausible.json").read_text("utf-8"))
-HIT = {"n": "pageview", "u": "https://www.example.org/pricing", "d": "www.example.org", "r": None}
 BROWSER = {"User-Agent": "Mozilla/5.0", "Content-Type": "text/plain"}
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 SENT = (b"secret", b"foreign", b"unknown", b"pricing", b"app")  # words of the bodies that no answer may hold
@@ -68,22 +67,6 @@ file = "setup.exe"
 url = "https://files.example.net/setup.exe"
 """
 NOW = 1_795_600_000
-
-
-def body_of(case: dict[str, Any]) -> bytes:
-    if "raw" in case:
-        return str(_spelled_out(case["raw"])).encode()
-    if "body" in case:
-        return orjson.dumps(case["body"])
-    put_in = {key: _spelled_out(value) for key, value in case.get("set", {}).items()}
-    return orjson.dumps({key: value for key, value in (HIT | put_in).items() if key not in case.get("drop", ())})
-
-
-def _spelled_out(value: Any) -> Any:
-    if isinstance(value, dict) and "$repeat" in value:
-        head, text, times = value["$repeat"]
-        return head + "".join(text.replace("%", str(number)) for number in range(times))
-    return value
 
 
 def send(stack: Stack, body: bytes, headers: dict[str, str] | None = None) -> Reply:
@@ -154,7 +137,7 @@ def test_only_name_address_and_site_are_reasons_to_refuse(shared_stack: Stack) -
 
 def _is_an_address(case: dict[str, Any]) -> bool:
     """Whether the address is text, so that it is an event that is refused, and no request."""
-    return isinstance(_spelled_out(case.get("set", {}).get("u")), str)
+    return isinstance(spelled_out(case.get("set", {}).get("u")), str)
 
 
 def told_by(reply: Reply) -> str:

@@ -169,7 +169,7 @@ def test_the_package_imports_only_what_it_declares() -> None:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             else:
-                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             for top in {name.split(".")[0] for name in names} - {"collector"} - sys.stdlib_module_names:
                 owners = {owner.lower().replace("_", "-") for owner in distributions.get(top, [top])}
                 if not owners & (declared(extras=False) | {"chdb-core"}):

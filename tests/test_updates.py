@@ -1,25 +1,21 @@
 """The update check is the ping: each protocol is answered from releases, and counted by what the request itself says.
 
 Electron and Velopack have their own clients in tests/clients/; here are our own form, appcasts and Tauri, replayed as
-their updaters ask, and what holds for all of them.
+their updaters ask; test_updates_alike.py has what
+holds for all of them.
 """
 
 from __future__ import annotations
 
 import gzip
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
-from urllib.parse import quote
 
 import pytest
 import yaml
 
-from collector.catalogue.releases import Place
-from collector.tools.wire import request, say
 from tests.counting import gained_by
-from tests.hostile_flags import HOSTILE_FLAGS, HOSTILE_VERSIONS
+from tests.offered import FILES, OLDER, SETUP, SHARED, SIGNED, STORED
 from tests.stack import Stack
 from tests.updating import (
     DATE,
@@ -27,80 +23,12 @@ from tests.updating import (
     OLD,
     SIGNATURE,
     cells,
-    configured,
-    feed,
     from_networks,
     hashes,
-    product,
-    release,
     told_of,
 )
 
 SPARKLE = "{http://www.andymatuschak.org/xml-namespaces/sparkle}"
-FILES = "https://files.example.net"
-SETUP = {"name": f"setup-{NEW}.exe", "url": f"{FILES}/setup-{NEW}.exe", **hashes(b"setup")}
-SIGNED = {**SETUP, "ed_signature": SIGNATURE, "tauri_signature": "dW50cnVzdGVk", "blockmap_size": 77}
-OLDER = {**SIGNED, "name": f"setup-{OLD}.exe", "url": f"{FILES}/setup-{OLD}.exe"}
-APPCAST = (
-    '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0" '
-    'xmlns:sparkle="http://www.andymatuschak.org/xml-namespaces/sparkle"><channel><title>Player</title><item>'
-    f'<sparkle:version>{NEW}</sparkle:version><enclosure url="{FILES}/p.zip" length="5" '
-    f'type="application/octet-stream" sparkle:edSignature="{SIGNATURE}"/></item></channel></rss>\n'
-    f"<!-- sparkle-signatures:\nedSignature: {SIGNATURE}\nlength: 500\n-->"
-)
-STORED = {
-    "plain": APPCAST.encode(),
-    "crlf": APPCAST.replace("\n", "\r\n").encode(),
-    "bom": b"\xef\xbb\xbf" + APPCAST.encode(),
-    "comments": APPCAST.replace("<channel>", "<channel><!-- \t two  spaces -->\n\n").encode() + b"\n\n\n",
-    "latin": APPCAST.replace("utf-8", "iso-8859-1").replace("Player", "Pläyer").encode("latin-1"),
-    "cr": APPCAST.replace("\n", "\r").encode(),
-}
-HOSTILE = "/update/hostile/windows-x86_64/stable"
-SHARED = "/update/native/windows-x86_64/stable"
-
-
-def configuration() -> str:
-    text = product("native", {"setup.exe": SETUP["url"]}) + product("hostile") + product("bare")
-    text += product("sparkle") + product("winsparkle") + product("tauri") + product("electron")
-    return text + product("stored", channels=list(STORED))
-
-
-def releases() -> str:
-    text = ""
-    for name in ("native", "hostile", "winsparkle"):
-        place = Place(name, "windows-x86_64", "stable")
-        text += release(place, OLDER, version=OLD) + release(
-            place, SIGNED, notes="Better <everywhere> & faster", notes_url=f"{FILES}/notes", critical=True
-        )
-    text += release(Place("native", "linux", "beta"), SETUP, version="2.0.0-beta.10")
-    app = {**SIGNED, "name": "app.zip", "url": f"{FILES}/app.zip"}
-    mac = Place("sparkle", "macos", "stable")
-    text += release(mac, app, build="1042", minimum_system="13.0", rollout_interval_s=86_400)
-    text += release(Place("tauri", "macos", "stable"), app, notes="Better")
-    text += release(Place("tauri", "windows-x86_64", "stable"), SIGNED)
-    images = [{**SIGNED, "name": f"p-{arch}.AppImage", "url": f"{FILES}/{arch}", "arch": arch} for arch in ARCHS]
-    text += release(Place("electron", "linux", "stable"), *images, rollout_percent=25, minimum_system="5.4")
-    return text + "".join(feed(Place("stored", "macos", each), f"feeds/{each}/appcast.xml") for each in STORED)
-
-
-ARCHS = ("x86_64", "aarch64")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One collector with every kind of release; tests that look at counts have a product of their own."""
-    folder = tmp_path_factory.mktemp("updates")
-    for channel, content in STORED.items():
-        (folder / "feeds" / channel).mkdir(parents=True)
-        (folder / "feeds" / channel / "appcast.xml").write_bytes(content)
-    config = configured(folder, configuration(), releases())
-    stack = Stack(folder, config=config.read_text("utf-8"))
-    yield stack
-    try:
-        stack.stop()
-    finally:
-        stack.sweep()
 
 
 def parsed(appcast: bytes) -> ET.Element:
@@ -111,21 +39,21 @@ def parsed(appcast: bytes) -> ET.Element:
 # --- our own form -----------------------------------------------------------------------------------------------------
 
 
-def test_a_check_is_answered_with_the_newest_release_and_counted(stack: Stack) -> None:
+def test_a_check_is_answered_with_the_newest_release_and_counted(offering: Stack) -> None:
     path = f"/v1/check?product=native&v={OLD}&os=windows&arch=x86_64&ch=stable&first=dwme&age=0"
-    reply = stack.request("GET", path)
+    reply = offering.request("GET", path)
     assert reply.status == 200
     told = {"name", "url", "size", "kind", *hashes(b""), "ed_signature", "tauri_signature", "blockmap_size"}
     assert (reply.json["version"], reply.json["date"], reply.json["critical"]) == (NEW, DATE, True)
     assert reply.json["files"] == [{**SIGNED, "kind": "full"}]
     assert reply.json["files"][0].keys() == told
     assert reply.headers["collector-day"] == str(datetime.now(UTC).date())
-    from_networks(stack, path)
-    assert cells(stack, "native", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
-    assert cells(stack, "native", "active_by_version", "first", "version") == {("dwme", OLD): 10}
-    platforms = cells(stack, "native", "active_by_platform", "first", "os", "arch")
+    from_networks(offering, path)
+    assert cells(offering, "native", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
+    assert cells(offering, "native", "active_by_version", "first", "version") == {("dwme", OLD): 10}
+    platforms = cells(offering, "native", "active_by_platform", "first", "os", "arch")
     assert platforms == {("dwme", "windows", "x86_64"): 10}
-    assert cells(stack, "native", "retention", "age") == {("0",): 10}
+    assert cells(offering, "native", "retention", "age") == {("0",): 10}
 
 
 WINDOWS = "os=windows&arch=x86_64&ch=stable"
@@ -139,40 +67,40 @@ VERSIONS = [
 
 
 @pytest.mark.parametrize(("where", "version", "status"), VERSIONS)
-def test_only_an_older_version_is_told_of_a_newer_one(stack: Stack, where: str, version: str, status: int) -> None:
-    assert stack.request("GET", f"/v1/check?product=native&test=1&v={version}&{where}").status == status
+def test_only_an_older_version_is_told_of_a_newer_one(offering: Stack, where: str, version: str, status: int) -> None:
+    assert offering.request("GET", f"/v1/check?product=native&test=1&v={version}&{where}").status == status
 
 
-def test_a_product_without_releases_is_counted_all_the_same(stack: Stack) -> None:
+def test_a_product_without_releases_is_counted_all_the_same(offering: Stack) -> None:
     path = f"/v1/check?product=bare&v={OLD}"
-    assert stack.request("GET", path).status == 204
-    from_networks(stack, path)
-    assert cells(stack, "bare", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
-    assert stack.request("GET", f"/v1/check?product=stored&v={OLD}").status == 204  # which channel nobody knows
-    assert cells(stack, "stored", "update_checks", "version", "channel") == {}
-    assert stack.request("GET", f"/v1/check?product=unheard&v={OLD}").status == 404
-    assert stack.request("GET", "/v1/check").status == 404
+    assert offering.request("GET", path).status == 204
+    from_networks(offering, path)
+    assert cells(offering, "bare", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
+    assert offering.request("GET", f"/v1/check?product=stored&v={OLD}").status == 204  # which channel nobody knows
+    assert cells(offering, "stored", "update_checks", "version", "channel") == {}
+    assert offering.request("GET", f"/v1/check?product=unheard&v={OLD}").status == 404
+    assert offering.request("GET", "/v1/check").status == 404
 
 
 # --- appcasts ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channel", STORED)
-def test_a_stored_appcast_is_served_byte_for_byte(stack: Stack, channel: str) -> None:
+def test_a_stored_appcast_is_served_byte_for_byte(offering: Stack, channel: str) -> None:
     path = f"/update/stored/macos/{channel}/appcast.xml?test=1&v={OLD}"
-    reply = stack.request("GET", path)
+    reply = offering.request("GET", path)
     assert reply.body == STORED[channel]
-    packed = stack.request("GET", path, headers={"Accept-Encoding": "br, GZIP;q=0.5"})
+    packed = offering.request("GET", path, headers={"Accept-Encoding": "br, GZIP;q=0.5"})
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == STORED[channel]
-    assert "content-encoding" not in stack.request("GET", path, headers={"Accept-Encoding": "gzip;q=0, br"}).headers
+    assert "content-encoding" not in offering.request("GET", path, headers={"Accept-Encoding": "gzip;q=0, br"}).headers
     enclosure = parsed(reply.body).find("channel/item/enclosure")
     assert enclosure is not None
     assert enclosure.get(f"{SPARKLE}edSignature") == SIGNATURE
 
 
-def test_an_appcast_is_made_of_releases(stack: Stack) -> None:
-    items = parsed(stack.request("GET", f"{SHARED}/appcast.xml?test=1&v={OLD}").body).findall("channel/item")
+def test_an_appcast_is_made_of_releases(offering: Stack) -> None:
+    items = parsed(offering.request("GET", f"{SHARED}/appcast.xml?test=1&v={OLD}").body).findall("channel/item")
     assert [item.findtext(f"{SPARKLE}shortVersionString") for item in items] == [NEW, OLD]
     newest = items[0]
     assert newest.findtext("pubDate") == "Fri, 20 Nov 2026 10:00:00 +0000"
@@ -189,38 +117,38 @@ def test_an_appcast_is_made_of_releases(stack: Stack) -> None:
         f"{SPARKLE}os": "windows-x64",
         f"{SPARKLE}edSignature": SIGNATURE,
     }
-    mac = parsed(stack.request("GET", f"/update/sparkle/macos/stable/appcast.xml?test=1&v={OLD}").body)
+    mac = parsed(offering.request("GET", f"/update/sparkle/macos/stable/appcast.xml?test=1&v={OLD}").body)
     said = {each.tag.removeprefix(SPARKLE): each.text for each in mac.iterfind("channel/item/*")}
     assert (said["version"], said["shortVersionString"]) == ("1042", NEW)
     assert (said["minimumSystemVersion"], said["phasedRolloutInterval"]) == ("13.0", "86400")
 
 
-def test_sparkle_is_counted_by_its_agent_and_feed_parameters_and_its_profile_is_nowhere(stack: Stack) -> None:
+def test_sparkle_is_counted_by_its_agent_and_feed_parameters_and_its_profile_is_nowhere(offering: Stack) -> None:
     profile = {"model": "MacBookPro18x3y7z", "lang": "kl-canary-77", "appName": "Canary9f3Player"}
     parameters = "&".join(f"{key}={value}" for key, value in profile.items())
     path = f"/update/sparkle/macos/stable/appcast.xml?first=dw&age=13&osVersion=15.1.0&cputype=16777228&{parameters}"
     agent = {"User-Agent": f"My Canary9f3Player/{OLD} Sparkle/2.6.4", "Accept-Encoding": "gzip, deflate, br"}
-    assert parsed(gzip.decompress(stack.request("GET", path, headers=agent).body)).tag == "rss"
-    from_networks(stack, path, agent)
-    assert cells(stack, "sparkle", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
-    assert cells(stack, "sparkle", "active_by_version", "first", "version") == {("dw", OLD): 10}
-    platforms = cells(stack, "sparkle", "active_by_platform", "first", "os", "arch")
+    assert parsed(gzip.decompress(offering.request("GET", path, headers=agent).body)).tag == "rss"
+    from_networks(offering, path, agent)
+    assert cells(offering, "sparkle", "update_checks", "version", "channel") == {(OLD, "stable"): 10}
+    assert cells(offering, "sparkle", "active_by_version", "first", "version") == {("dw", OLD): 10}
+    platforms = cells(offering, "sparkle", "active_by_platform", "first", "os", "arch")
     assert platforms == {("dw", "macos", "(unknown)"): 10}
-    assert cells(stack, "sparkle", "retention", "age") == {("13",): 10}
-    assert told_of(stack, *profile.values()) == set()
+    assert cells(offering, "sparkle", "retention", "age") == {("13",): 10}
+    assert told_of(offering, *profile.values()) == set()
 
 
 @pytest.mark.parametrize(
     "agent", [f"Player/{NEW} WinSparkle/0.9.0 (Win64)", f"Player Pro/{NEW} WinSparkle/0.8.1 (WOW64)"]
 )
-def test_winsparkle_is_counted_by_its_agent_and_headers(stack: Stack, agent: str) -> None:
+def test_winsparkle_is_counted_by_its_agent_and_headers(offering: Stack, agent: str) -> None:
     path = "/update/winsparkle/windows-x86_64/stable/appcast.xml"
-    before = cells(stack, "winsparkle", "update_checks", "version", "channel")
+    before = cells(offering, "winsparkle", "update_checks", "version", "channel")
     headers = {"User-Agent": agent, "Collector-First": "dm", "Collector-Age": "5"}
-    from_networks(stack, path, headers, networks=10)
+    from_networks(offering, path, headers, networks=10)
     was = before.get((NEW, "stable"), 0)
-    assert cells(stack, "winsparkle", "update_checks", "version", "channel") == {(NEW, "stable"): was + 10}
-    platforms = cells(stack, "winsparkle", "active_by_platform", "first", "os", "arch")
+    assert cells(offering, "winsparkle", "update_checks", "version", "channel") == {(NEW, "stable"): was + 10}
+    platforms = cells(offering, "winsparkle", "active_by_platform", "first", "os", "arch")
     assert platforms == {("dm", "windows", "x86_64"): was + 10}
 
 
@@ -228,9 +156,9 @@ def test_winsparkle_is_counted_by_its_agent_and_headers(stack: Stack, agent: str
 
 
 @pytest.mark.parametrize(("arch", "ending"), [("x86_64", ""), ("aarch64", "-arm64")])
-def test_electron_updater_finds_the_files_of_its_processor(stack: Stack, arch: str, ending: str) -> None:
+def test_electron_updater_finds_the_files_of_its_processor(offering: Stack, arch: str, ending: str) -> None:
     for channel in ("latest", "stable"):
-        reply = stack.request(
+        reply = offering.request(
             "GET", f"/update/electron/linux/stable/electron/{channel}-linux{ending}.yml?test=1&v={OLD}"
         )
         told = yaml.safe_load(reply.body)
@@ -241,28 +169,28 @@ def test_electron_updater_finds_the_files_of_its_processor(stack: Stack, arch: s
         assert (told["stagingPercentage"], told["minimumSystemVersion"]) == (25, "5.4")
 
 
-def test_electron_updater_finds_nothing_where_nothing_is(stack: Stack) -> None:
+def test_electron_updater_finds_nothing_where_nothing_is(offering: Stack) -> None:
     for name in ("latest.yml", "latest-mac.yml", "latest-linux-ia32.yml", "beta-linux.yml", "p.AppImage", "..%2fx", ""):
-        assert stack.request("GET", f"/update/electron/linux/stable/electron/{name}?v={OLD}").status == 404, name
+        assert offering.request("GET", f"/update/electron/linux/stable/electron/{name}?v={OLD}").status == 404, name
 
 
-def test_a_file_leads_to_where_it_lies_and_is_a_download_if_it_is_fetched_whole(stack: Stack) -> None:
+def test_a_file_leads_to_where_it_lies_and_is_a_download_if_it_is_fetched_whole(offering: Stack) -> None:
     file = f"{SHARED}/electron/{SETUP['name']}"
     parts = [("", "bytes=5-"), ("", "bytes=0-99, 200-300"), ("", "bytes=0-0"), (".blockmap", "")]
 
     def fetch() -> None:
         for ending, ranges in parts:
-            reply = stack.request("GET", file + ending, headers={"Range": ranges} if ranges else {})
+            reply = offering.request("GET", file + ending, headers={"Range": ranges} if ranges else {})
             assert (reply.status, reply.headers["location"]) == (302, SETUP["url"] + ending)
-        assert stack.request("HEAD", file).headers["location"] == SETUP["url"]
-        older = stack.request("GET", f"{SHARED}/electron/{OLDER['name']}.blockmap")
+        assert offering.request("HEAD", file).headers["location"] == SETUP["url"]
+        older = offering.request("GET", f"{SHARED}/electron/{OLDER['name']}.blockmap")
         assert older.headers["location"] == f"{OLDER['url']}.blockmap"
-        assert stack.request("GET", f"{SHARED}/electron/{OLDER['name']}").status == 302  # not a declared download
-        from_networks(stack, f"{file}?v={OLD}&first=dwm", {"Range": "bytes=0-"}, networks=5)
-        from_networks(stack, f"{SHARED}/velopack/v={OLD}/{SETUP['name']}", networks=5)
+        assert offering.request("GET", f"{SHARED}/electron/{OLDER['name']}").status == 302  # not a declared download
+        from_networks(offering, f"{file}?v={OLD}&first=dwm", {"Range": "bytes=0-"}, networks=5)
+        from_networks(offering, f"{SHARED}/velopack/v={OLD}/{SETUP['name']}", networks=5)
 
-    assert gained_by(stack, fetch, 13)["not_counted partial"] == 3
-    assert cells(stack, "native", "downloads", "version", "file") == {(NEW, "setup.exe"): 10}
+    assert gained_by(offering, fetch, 13)["not_counted partial"] == 3
+    assert cells(offering, "native", "downloads", "version", "file") == {(NEW, "setup.exe"): 10}
 
 
 # --- Tauri ------------------------------------------------------------------------------------------------------------
@@ -270,14 +198,14 @@ def test_a_file_leads_to_where_it_lies_and_is_a_download_if_it_is_fetched_whole(
 TAURI = {"User-Agent": "tauri-plugin-updater/2.9.0", "Accept": "application/json"}
 
 
-def test_tauri_is_told_of_what_is_newer_for_its_target_and_counted(stack: Stack) -> None:
+def test_tauri_is_told_of_what_is_newer_for_its_target_and_counted(offering: Stack) -> None:
     path = f"/update/tauri/windows-x86_64/stable/tauri/windows/x86_64/{OLD}?first=d&age=52"
-    reply = stack.request("GET", path, headers=TAURI)
+    reply = offering.request("GET", path, headers=TAURI)
     said = {"version": NEW, "pub_date": DATE, "url": SETUP["url"], "signature": "dW50cnVzdGVk"}
     assert (reply.status, reply.json) == (200, said)
-    from_networks(stack, path, TAURI)
-    assert cells(stack, "tauri", "active_by_version", "first", "version") == {("d", OLD): 10}
-    assert cells(stack, "tauri", "active_by_platform", "first", "os", "arch") == {("d", "windows", "x86_64"): 10}
+    from_networks(offering, path, TAURI)
+    assert cells(offering, "tauri", "active_by_version", "first", "version") == {("d", OLD): 10}
+    assert cells(offering, "tauri", "active_by_platform", "first", "os", "arch") == {("d", "windows", "x86_64"): 10}
 
 
 @pytest.mark.parametrize(
@@ -294,87 +222,12 @@ def test_tauri_is_told_of_what_is_newer_for_its_target_and_counted(stack: Stack)
         ("beos", f"darwin/x86_64/{OLD}", 404),
     ],
 )
-def test_tauri_is_told_of_nothing_else(stack: Stack, platform: str, asked: str, status: int) -> None:
-    assert stack.request("GET", f"/update/tauri/{platform}/stable/tauri/{asked}?test=1").status == status
+def test_tauri_is_told_of_nothing_else(offering: Stack, platform: str, asked: str, status: int) -> None:
+    assert offering.request("GET", f"/update/tauri/{platform}/stable/tauri/{asked}?test=1").status == status
 
 
-def test_tauris_static_form_lists_every_target(stack: Stack) -> None:
-    told = stack.request("GET", f"/update/tauri/macos/stable/tauri/latest.json?v={OLD}&test=1").json
+def test_tauris_static_form_lists_every_target(offering: Stack) -> None:
+    told = offering.request("GET", f"/update/tauri/macos/stable/tauri/latest.json?v={OLD}&test=1").json
     offer = {"signature": "dW50cnVzdGVk", "url": f"{FILES}/app.zip"}
     assert told["platforms"] == {f"darwin-{arch}": offer for arch in ("x86_64", "aarch64", "i686", "armv7")}
     assert (told["version"], told["notes"], told["pub_date"]) == (NEW, "Better", DATE)
-
-
-# --- all of them ------------------------------------------------------------------------------------------------------
-
-
-def addresses(below: str, version: str, flags: str) -> list[tuple[str, int]]:
-    """Every form of a check, with what it is answered; all of an older version or of none that can be read."""
-    name = below.split("/")[2]
-    in_path = quote(f"v={version},{flags}".replace("&", ","), safe="=,%{}[]")
-    return [
-        (f"/v1/check?product={name}&os=windows&arch=x86_64&v={version}&{flags}", 200),
-        (f"{below}/appcast.xml?v={version}&{flags}", 200),
-        (f"{below}/electron/latest.yml?v={version}&{flags}", 200),
-        (f"{below}/tauri/latest.json?v={version}&{flags}", 200),
-        (f"{below}/tauri/windows/x86_64/{version or '-'}?{flags}", 200),
-        (f"{below}/velopack/{in_path}/releases.win.json?id=1&stagingId=2", 200),
-    ]
-
-
-def ask(stack: Stack, path: str, **headers: str) -> Any:
-    return say(stack.public, request(method="GET", path=path, headers=headers))
-
-
-def test_hostile_flags_change_neither_the_answer_nor_what_is_counted(stack: Stack) -> None:
-    good = [ask(stack, path).body for path, _ in addresses(HOSTILE, OLD, "test=1")]
-    checks = [addresses(HOSTILE, OLD, flags) for flags in HOSTILE_FLAGS]
-    assert len(HOSTILE_FLAGS) >= 60
-
-    def send() -> None:
-        for forms in checks:
-            for (path, status), body in zip(forms, good, strict=True):
-                said = ask(stack, path)
-                assert (said.status, said.body) == (status, body), path
-
-    events = sum(len(forms) for forms in checks)
-    assert gained_by(stack, send, events)["accepted update_check"] == events
-    from_networks(stack, f"{HOSTILE}/appcast.xml?v={OLD}")
-    assert cells(stack, "hostile", "update_checks", "version", "channel") == {(OLD, "stable"): events + 9}
-    assert cells(stack, "hostile", "active", "first") == {}
-
-
-def test_a_check_of_an_unreadable_version_is_answered_and_not_counted(stack: Stack) -> None:
-    checks = [each for version in HOSTILE_VERSIONS for each in addresses(HOSTILE, version, "first=dwme")]
-
-    def send() -> None:
-        for path, status in checks:
-            assert ask(stack, path).status == status, path
-
-    gained = gained_by(stack, send, len(checks))
-    assert gained["not_counted unmapped"] == len(checks)
-
-
-def test_every_answer_tells_the_day_and_nothing_that_could_be_kept(stack: Stack) -> None:
-    paths = [path for path, _ in addresses(SHARED, OLD, "test=1")]
-    paths += [f"{SHARED}/electron/{SETUP['name']}", f"{SHARED}/electron/{SETUP['name']}.blockmap"]
-    paths += [f"/v1/check?product=native&test=1&{WINDOWS}&v={NEW}"]
-    for path in paths:
-        reply = stack.request("GET", path, headers={"If-None-Match": "*", "Cookie": "a=b"})
-        assert reply.headers["collector-day"] == str(datetime.now(UTC).date()), path
-        assert reply.headers["cache-control"] == "no-store"
-        assert not reply.headers.keys() & {"etag", "last-modified", "set-cookie", "date", "server", "expires"}
-        assert reply.status in (200, 204, 302)
-
-
-def test_head_and_who_opts_out_are_answered_alike_and_not_counted(stack: Stack) -> None:
-    checks = addresses(SHARED, OLD, "first=d")
-
-    def send() -> None:
-        for path, status in checks:
-            head = stack.request("HEAD", path)
-            assert (head.status, head.body) == (status, b"")
-            opted_out = stack.request("GET", path, headers={"Sec-GPC": "1"})
-            assert (opted_out.status, opted_out.headers) == (status, head.headers)
-
-    assert gained_by(stack, send, len(checks))["not_counted opt_out"] == len(checks)

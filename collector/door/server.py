@@ -113,8 +113,8 @@ class Door:
     async def _drain(self) -> None:
         """Let every connection end: after its answer, or idle after a while, a fresh one later than a used one.
 
-        And what is counted aside of its answer: nobody else would add it to the metrics. aiohttp's own way would drop
-        bodies that are on their way, and connections whose first request is.
+        aiohttp's own way would drop bodies that are on their way, and connections whose first request is. What is still
+        counted aside of its answer is waited for, too: the metrics have it from here or not at all.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
