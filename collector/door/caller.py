@@ -68,7 +68,7 @@ class Callers:
             header(USER_AGENT, "")[:AGENT_CHARACTERS],
             (header(_PLATFORM, ""), header(_MOBILE, "")),
             header(ACCEPT_LANGUAGE, ""),
-            _left_out(request.method, header),
+            _left_out(header),
         )
 
     def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:
@@ -95,14 +95,12 @@ class Callers:
         return False
 
 
-def _left_out(method: str, header: Callable[[str], str | None]) -> Reason | None:
+def _left_out(header: Callable[[str], str | None]) -> Reason | None:
     """Why nothing of this request is to be counted, nor derived from its caller."""
     if header(_GPC) == "1" or header(_DNT) == "1":
         return "opt_out"
     if "prefetch" in (header(_SEC_PURPOSE) or header(_PURPOSE) or ""):
         return "prefetch"
-    if method == "HEAD":
-        return "partial"
     ranges = header(RANGE)
     return "partial" if ranges and not ranges.lower().startswith("bytes=0-") else None
 

@@ -90,6 +90,9 @@ class Receiver:
         On a disk that hangs it goes on waiting by itself, and is counted once the disk recovers. `at_s` is the moment
         that the answer speaks of, now if it speaks of none.
         """
+        if request.method == "HEAD":
+            self.leave_out("partial")
+            return
         counting = asyncio.ensure_future(self.count([event], self._judge.caller(request), at_s))
         self._aside.add(counting)
         counting.add_done_callback(self._ended_aside)
