@@ -90,10 +90,12 @@ class Receiver:
         On a disk that hangs it goes on waiting by itself, and is counted once the disk recovers. `at_s` is the moment
         that the answer speaks of, now if it speaks of none.
         """
+        caller = self._judge.caller(request)
         if request.method == "HEAD":
-            self.leave_out("partial")
+            self.leave_out(caller.left_out or "partial")
             return
-        counting = asyncio.ensure_future(self.count([event], self._judge.caller(request), at_s))
+        counting = asyncio.ensure_future(self.count([event], caller, at_s))
+        del caller  # what waits for a disk that hangs keeps nobody's address in memory
         self._aside.add(counting)
         counting.add_done_callback(self._ended_aside)
         await asyncio.wait((counting,), timeout=ASIDE_S)

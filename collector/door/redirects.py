@@ -52,7 +52,7 @@ class Redirects:
         return {"/go/{link}": methods, "/dl/{product}/{version}/{file}": methods}
 
     async def _lead(self, request: web.BaseRequest) -> Answer:
-        """Count if it is to be counted (door/caller.py), and lead on."""
+        """Count whoever really goes there, and lead on."""
         target = self._targets.get(request.rel_url.raw_path)
         if target is None:
             return NOT_FOUND

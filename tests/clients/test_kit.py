@@ -8,6 +8,7 @@ from time import time
 
 from tests.client_vectors import CppDriver, Driver, PythonDriver, compiled
 from tests.counting import days, events_seen, load
+from tests.meeting_a_crowd import crowd
 from tests.stack import Stack
 
 
@@ -46,6 +47,8 @@ def test_a_day_of_both_clients_is_counted_exactly_and_what_opted_out_is_not(stac
         "accepted uninstall": 2,
     }
     assert seen["refused"] == 0
+    crowd(stack)  # without one a day tells totals only
+    load(stack)
     asked = {"property": "player", **days()}
     said = Counter({row[0]: row[1] for row in stack.ask("active", **asked, by="first")["rows"]})
     assert said == {"dwme": 2}
