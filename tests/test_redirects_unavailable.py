@@ -10,6 +10,7 @@ import gc
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -239,6 +240,16 @@ def series(exposition: bytes) -> dict[str, int]:
         if part in found and name.startswith("collector_events_"):
             found[part] += int(float(value))
     return found
+
+
+@contextmanager
+def hanging(disk: FailingDisk, recovers_s: float = 0) -> Iterator[None]:
+    """No sync returns in the block, nor for so long after it; a door that closes would wait for ever otherwise."""
+    disk.hold.clear()
+    try:
+        yield
+    finally:
+        asyncio.get_running_loop().call_later(recovers_s, disk.hold.set)
 
 
 async def until(promise: Callable[[], bool], patience_s: float = 10) -> None:
