@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -244,12 +245,12 @@ def series(exposition: bytes) -> dict[str, int]:
 
 @contextmanager
 def hanging(disk: FailingDisk, recovers_s: float = 0) -> Iterator[None]:
-    """No sync returns in the block, nor for so long after it; a door that closes would wait for ever otherwise."""
+    """No sync returns in the block, nor for so long after it; by a timer, for a spool that closes blocks the loop."""
     disk.hold.clear()
     try:
         yield
     finally:
-        asyncio.get_running_loop().call_later(recovers_s, disk.hold.set)
+        threading.Timer(recovers_s, disk.hold.set).start()
 
 
 async def until(promise: Callable[[], bool], patience_s: float = 10) -> None:
