@@ -78,9 +78,13 @@ class Stack:
         return folder / "deep" / "data"
 
     def start(self) -> None:
-        """Start it (again, on the ports it had) and wait until it is healthy."""
+        """Start it (again, on the ports it had) and wait until it is healthy; nothing runs on if it is not."""
         self.begin()
-        self.wait_healthy()
+        try:
+            self.wait_healthy()
+        except AssertionError:
+            self.sweep()
+            raise
 
     def begin(self) -> None:
         """Start it (again, on the ports it had), and wait for nothing."""

@@ -84,17 +84,18 @@ class Receiver:
         """Whether something that is answered still waits for the disk."""
         return bool(self._aside)
 
-    async def count_aside(self, request: web.BaseRequest, event: dict[str, Any]) -> None:
+    async def count_aside(self, request: web.BaseRequest, event: dict[str, Any], at_s: float | None = None) -> None:
         """Count an event of a request whose answer does not depend on that: waits a second at most, raises nothing.
 
-        On a disk that hangs it goes on waiting by itself, and is counted once the disk recovers.
+        On a disk that hangs it goes on waiting by itself, and is counted once the disk recovers. `at_s` is the moment
+        that the answer speaks of, now if it speaks of none.
         """
-        counting = asyncio.ensure_future(self.count([event], self._judge.caller(request)))
+        counting = asyncio.ensure_future(self.count([event], self._judge.caller(request), at_s))
         self._aside.add(counting)
         counting.add_done_callback(self._ended_aside)
         await asyncio.wait((counting,), timeout=ASIDE_S)
 
-    async def count(self, sent: list[Any], caller: Caller) -> list[dict[str, Any]]:
+    async def count(self, sent: list[Any], caller: Caller, at_s: float | None = None) -> list[dict[str, Any]]:
         """Count each event that can be, wait until all of them are durable, and return which were refused.
 
         A refusal has index, code, field and message. Raises Unavailable where none counts, InDoubt where that is not
@@ -103,7 +104,7 @@ class Receiver:
         if not self._spool.accepting:
             self._tally.not_counted("unavailable", len(sent))
             raise Unavailable("the disk is full or does not keep up")
-        now_s = self._clock.now()
+        now_s = self._clock.now() if at_s is None else at_s
         sender = self._judge.sender(caller)
         accepted: list[Marked] = []
         live: list[str] = []

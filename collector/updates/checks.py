@@ -87,13 +87,16 @@ class Updates:
         return await self._answered(request, self._below(shelf, segments[3:], request) if shelf else None)
 
     async def _answered(self, request: web.BaseRequest, reply: _Reply | None) -> Answer:
-        """Count what there is to count, then answer with the day that it was counted on."""
+        """Count what there is to count, then answer with the day that it was counted on.
+
+        One look at the clock for both: a client that was told of another day would tell that day again.
+        """
         if reply is None:
             return NOT_FOUND
         now_s = self._clock.now()
         if request.method == "GET":
             if reply.event:
-                await self._receiver.count_aside(request, reply.event)
+                await self._receiver.count_aside(request, reply.event, now_s)
             elif reply.left_out:
                 self._receiver.leave_out(reply.left_out)
         return reply.answer.on(now_s, request.headers.get(ACCEPT_ENCODING, ""))

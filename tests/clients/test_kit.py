@@ -6,13 +6,9 @@ from collections import Counter
 from pathlib import Path
 from time import time
 
-import pytest
-
 from tests.client_vectors import CppDriver, Driver, PythonDriver, compiled
 from tests.counting import days, events_seen, load
 from tests.stack import Stack
-
-pytest.importorskip("collector.updates", reason="needs the addresses of update checks")
 
 
 def use(client: Driver) -> None:
