@@ -17,6 +17,44 @@ from collector.tools.wire import Said, request, say
 from tests.open_door import OpenDoor
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "plausible.json").read_text("utf-8"))
+SITES = """
+[[site]]
+id = "shop"
+hosts = ["shop.example.org"]
+routes = ["/**"]
+goals = ["signup"]
+
+[[site]]
+id = "blog"
+hosts = ["blog.example.org", "news.example.org"]
+routes = ["/**"]
+
+[[site]]
+id = "all"
+hosts = ["all.example.org"]
+routes = ["/pricing"]
+goals = ["signup"]
+
+[[link]]
+id = "forum"
+property = "shop"
+url = "https://forum.example.net/"
+
+[[link]]
+id = "meeting"
+property = "blog"
+url = "https://forum.example.net/"
+
+[[product]]
+id = "player"
+
+[[download]]
+product = "player"
+version = "1.4.2"
+file = "setup.exe"
+url = "https://files.example.net/setup.exe"
+"""
+NOW = 1_795_600_000
 BROWSER = {"User-Agent": "Mozilla/5.0", "Content-Type": "text/plain"}
 HIT = {"n": "pageview", "u": "https://www.example.org/pricing", "d": "www.example.org", "r": None}
 

@@ -20,51 +20,11 @@ from tests.calling import Reply
 from tests.counting import events_seen, gained_by
 from tests.meeting_a_crowd import crowd, told
 from tests.open_door import open_door
-from tests.plausible_bodies import BROWSER, CASES, HIT, body_of, post, spelled_out
+from tests.plausible_bodies import BROWSER, CASES, HIT, NOW, body_of, post, spelled_out
 from tests.stack import Stack
 
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 SENT = (b"secret", b"foreign", b"unknown", b"pricing", b"app")  # words of the bodies that no answer may hold
-
-
-SITES = """
-[[site]]
-id = "shop"
-hosts = ["shop.example.org"]
-routes = ["/**"]
-goals = ["signup"]
-
-[[site]]
-id = "blog"
-hosts = ["blog.example.org", "news.example.org"]
-routes = ["/**"]
-
-[[site]]
-id = "all"
-hosts = ["all.example.org"]
-routes = ["/pricing"]
-goals = ["signup"]
-
-[[link]]
-id = "forum"
-property = "shop"
-url = "https://forum.example.net/"
-
-[[link]]
-id = "meeting"
-property = "blog"
-url = "https://forum.example.net/"
-
-[[product]]
-id = "player"
-
-[[download]]
-product = "player"
-version = "1.4.2"
-file = "setup.exe"
-url = "https://files.example.net/setup.exe"
-"""
-NOW = 1_795_600_000
 
 
 def send(stack: Stack, body: bytes, headers: dict[str, str] | None = None) -> Reply:

@@ -6,47 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.open_door import open_door
-from tests.plausible_bodies import post
+from tests.plausible_bodies import NOW, SITES, post
 from tests.spooling import events_kept, named_facts
-
-SITES = """
-[[site]]
-id = "shop"
-hosts = ["shop.example.org"]
-routes = ["/**"]
-goals = ["signup"]
-
-[[site]]
-id = "blog"
-hosts = ["blog.example.org", "news.example.org"]
-routes = ["/**"]
-
-[[site]]
-id = "all"
-hosts = ["all.example.org"]
-routes = ["/pricing"]
-goals = ["signup"]
-
-[[link]]
-id = "forum"
-property = "shop"
-url = "https://forum.example.net/"
-
-[[link]]
-id = "meeting"
-property = "blog"
-url = "https://forum.example.net/"
-
-[[product]]
-id = "player"
-
-[[download]]
-product = "player"
-version = "1.4.2"
-file = "setup.exe"
-url = "https://files.example.net/setup.exe"
-"""
-NOW = 1_795_600_000
 
 
 async def kept_of(folder: Path, bodies: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
