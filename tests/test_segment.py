@@ -114,11 +114,11 @@ def test_of_segments_that_are_gone_nothing_is_remembered(tmp_path: Path) -> None
             path.unlink()
 
     come_and_go(0, 100)
-    tracemalloc.start()
+    tracemalloc.start(10)
     try:
         come_and_go(100, 600)
         gc.collect()
-        of_spool = tracemalloc.Filter(inclusive=True, filename_pattern="*/collector/spool/*")
+        of_spool = tracemalloc.Filter(inclusive=True, filename_pattern="*/collector/spool/*", all_frames=True)
         held = tracemalloc.take_snapshot().filter_traces([of_spool])  # other threads hold what they like
     finally:
         tracemalloc.stop()
