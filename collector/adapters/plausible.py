@@ -71,10 +71,7 @@ class Plausible:
         self._owners = {host: site.id for site in registry.sites.values() for host in site.hosts}
         self._sites = {host: registry.sites[owner] for host, owner in self._owners.items()} | registry.sites
         self._links = {(link.property, link.url): link.id for link in registry.links.values()}
-        self._product_clicks: dict[str, dict[str, Any]] = {
-            each.url: {"kind": "download", "product": each.product, "version": each.version, "file": each.file}
-            for each in registry.downloads
-        }
+        self._product_clicks: dict[str, dict[str, Any]] = {each.url: each.event for each in registry.downloads}
         for link in registry.links.values():
             if link.property in registry.products:
                 self._product_clicks[link.url] = {"kind": "link_click", "product": link.property, "link": link.id}

@@ -65,6 +65,11 @@ class Download:
     file: str
     url: str
 
+    @property
+    def event(self) -> dict[str, Any]:
+        """The event that fetching it is."""
+        return {"kind": "download", "product": self.product, "version": self.version, "file": self.file}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AptabaseApp:

@@ -7,9 +7,12 @@ a bare aiohttp response (measured: 27,000 against 49,000 requests/s).
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -17,6 +20,9 @@ from aiohttp.abc import AbstractStreamWriter
 
 MAX_LISTED = 20
 RETRY_AFTER_S = 5
+
+_AS_IT_IS = string.digits + string.ascii_letters + string.punctuation  # all of ASCII that a configured url may have
+_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 
 _INGEST_HEADERS = "Access-Control-Allow-Origin: *\r\nCache-Control: no-store\r\n"
 _PUBLISHED_HEADERS = "Access-Control-Allow-Origin: *\r\nCache-Control: max-age=300\r\n"
@@ -74,6 +80,16 @@ def answer(
     if status != HTTPStatus.NO_CONTENT:
         head += f"Content-Length: {len(body)}\r\n"
     return Answer(status, head, body)
+
+
+def leads_to(url: str) -> str:
+    """Header lines that lead to a configured url: byte for byte, beyond ASCII as its escapes (RFC 3987, 3.1)."""
+    return f"Location: {quote(url, safe=_AS_IT_IS)}\r\nX-Robots-Tag: noindex, nofollow\r\n"
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether gzip is among the codings that a request takes."""
+    return _TAKES_GZIP.search(accept_encoding) is not None
 
 
 def json_answer(status: int, value: Any, more: str = "") -> Answer:

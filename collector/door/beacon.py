@@ -9,18 +9,16 @@ analyst/ui/src/beacon/main.ts; where the web files were not built there is none,
 from __future__ import annotations
 
 import gzip
-import re
 from pathlib import Path
 
 from aiohttp import hdrs, web
 
-from collector.door.answers import Answer, Handler, Routes, answer
+from collector.door.answers import Answer, Handler, Routes, answer, takes_gzip
 
 PATH = "/b.js"
 MAX_AGE_S = 86_400
 
 _BUILT = Path(__file__).parent.parent / "_web" / "b.js"
-_TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 _OPEN = "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"  # for pages of any site
 _KEPT = f"{_OPEN}Cache-Control: public, max-age={MAX_AGE_S}\r\nVary: Accept-Encoding\r\n"
 _NOT_BUILT = answer(
@@ -46,7 +44,7 @@ class Beacon:
         return {PATH: methods}
 
     async def _give(self, request: web.BaseRequest) -> Answer:
-        return self._zipped if _TAKES_GZIP.search(request.headers.get(hdrs.ACCEPT_ENCODING, "")) else self._plain
+        return self._zipped if takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")) else self._plain
 
 
 def _script(body: bytes, more: str = "") -> Answer:

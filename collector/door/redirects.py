@@ -9,17 +9,14 @@ ranges that do not begin at 0 are answered and not counted; where counting fails
 
 from __future__ import annotations
 
-import string
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from aiohttp import web
 
 from collector.catalogue.registry import Registry
-from collector.door.answers import NOT_FOUND, Answer, Handler, Routes, answer
+from collector.door.answers import NOT_FOUND, Answer, Handler, Routes, answer, leads_to
 from collector.door.receive import Receiver
-
-_AS_IT_IS = string.digits + string.ascii_letters + string.punctuation  # all of ASCII that a configured url may have
 
 
 class _Target(NamedTuple):
@@ -41,8 +38,7 @@ class Redirects:
             event = {"kind": "link_click", owner: link.property, "link": link.id}
             self._targets[f"/go/{link.id}"] = _Target(link.url, event, frozenset())
         for each in registry.downloads:
-            event = {"kind": "download", "product": each.product, "version": each.version, "file": each.file}
-            target = _Target(each.url, event, registry.products[each.product].origins)
+            target = _Target(each.url, each.event, registry.products[each.product].origins)
             for file in {each.file, quote(each.file)}:  # what writes the address may escape the + of a file's name
                 self._targets[f"/dl/{each.product}/{each.version}/{file}"] = target
 
@@ -60,12 +56,4 @@ class Redirects:
         if target.origins and (origin := request.rel_url.query.get("origin")) in target.origins:
             event = event | {"origin": origin}
         await self._receiver.count_aside(request, event)
-        return _found(target.url)
-
-
-def _found(url: str) -> Answer:
-    """To the url as it is configured, byte for byte; but a character beyond ASCII as its escapes (RFC 3987, 3.1).
-
-    Made anew each time: 6 us, against 2 KB for each of up to 20,000 targets in every worker.
-    """
-    return answer(302, more=f"Location: {quote(url, safe=_AS_IT_IS)}\r\nX-Robots-Tag: noindex, nofollow\r\n")
+        return answer(302, more=leads_to(target.url))  # 6 us, against 2 KB for each of up to 20,000 in every worker

@@ -59,7 +59,7 @@ class Updates:
         self._products = registry.products
         self._reader = reader
         self._clock = clock
-        declared = {(each.product, each.version, each.url): each.file for each in registry.downloads}
+        declared = {(each.product, each.version, each.url): each.event for each in registry.downloads}
         places = {each.place for each in releases.releases} | {each.place for each in releases.feeds}
         self._shelves = {
             place: Shelf(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, datetime
 
-from collector.door.answers import Answer, answer
+from collector.door.answers import Answer, answer, leads_to, takes_gzip
 
 DAY_S = 86_400
 _EXPOSED = "Access-Control-Expose-Headers: Collector-Day\r\n"
@@ -42,17 +42,9 @@ class Dated:
                 for encoding, body in self._bodies.items()
             }
             self._day = day
-        return self._answers["gzip" if "gzip" in self._answers and _takes_gzip(accept_encoding) else ""]
+        return self._answers["gzip" if "gzip" in self._answers and takes_gzip(accept_encoding) else ""]
 
 
 def found(url: str) -> Dated:
     """Leads to where a file lies."""
-    return Dated(302, more=f"Location: {url}\r\nX-Robots-Tag: noindex, nofollow\r\n")
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    for offered in accept_encoding.lower().split(","):
-        coding, _, weight = offered.partition(";")
-        if coding.strip() == "gzip":
-            return weight.strip().replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
+    return Dated(302, more=leads_to(url))

@@ -11,7 +11,7 @@ from collector.updates.dated import Dated, found
 from collector.updates.versions import version_key
 
 NOTHING_NEWER = Dated(204)
-Declared = Mapping[tuple[str, str, str], str]  # product, version, url -> the file's name among the declared downloads
+Declared = Mapping[tuple[str, str, str], dict[str, Any]]  # product, version, url -> the event of a declared download
 
 
 class Target(NamedTuple):
@@ -71,9 +71,8 @@ class Shelf:
         self._tauri = {audience: Dated(200, content) for audience, content in tauri.answers(newest)}
         for release in reversed(ordered):  # a file that two versions have is the newer one's
             for file in release.files:
-                known = declared.get((self.place.product, release.version, file.url))
-                event = {"kind": "download", "product": self.place.product, "version": release.version, "file": known}
-                self.files[file.name] = Target(found(file.url), event if known else None)
+                event = declared.get((self.place.product, release.version, file.url))
+                self.files[file.name] = Target(found(file.url), event)
                 blockmap = Target(found(electron.blockmap_url(file.url)), None)
                 self.files.setdefault(file.name + electron.BLOCKMAP, blockmap)
 
