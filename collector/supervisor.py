@@ -67,6 +67,8 @@ class Supervisor:
         workers = [Place(role="worker", worker=i) for i in range(self._settings.workers)]
         places = [Place(role="warehouse", worker=0), *workers]
         left_over = self._crew.adopt(known or (), places)
+        if len(workers) > 1 or any(child.place.role == "worker" for child in left_over):
+            self._held.memory.share()
         async with asyncio.TaskGroup() as tasks:
             for place in places:
                 tasks.create_task(self._keep(place, first=known is None))

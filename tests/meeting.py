@@ -22,6 +22,7 @@ def meet(memory_fd: int, shared_fd: int, who: int) -> memoryview:
     draw = random.Random(5)
     memory = SharedMemory(memory_fd)
     memory.tend(DAY * DAY_S + DAY_S / 2)
+    memory.share()
     marks = Marks(read_declarations().layouts, memory)
     slot = marks.slot(DAY * 24)
     assert slot
@@ -36,6 +37,7 @@ def meet(memory_fd: int, shared_fd: int, who: int) -> memoryview:
             while turns[1 - who] <= number:
                 pass
         found[number] = marks.of(event, seeds, slot) & VISITOR
+        marks.release()
     turns[who] = CALLERS + 1
     while turns[1 - who] <= CALLERS:
         pass

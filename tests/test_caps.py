@@ -157,6 +157,7 @@ def test_where_a_machine_has_more_dimensions_than_the_table_has_room_for_further
 @pytest.mark.parametrize("killed", [False, True])
 def test_processes_that_name_values_in_step_never_name_more_than_the_cap(killed: bool) -> None:  # noqa: FBT001 - a case
     memory = new_memory()
+    memory.share()
     shared = os.memfd_create("naming")
     os.ftruncate(shared, SHARED_BYTES)
     fds = (memory.fd, shared)

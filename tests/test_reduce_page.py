@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.catalogue.declarations import read_declarations
-from collector.cell import OTHER
+from collector.cell import OTHER, UNKNOWN
 from collector.errors import Code, Refused
 from collector.reduce.page import Pages, campaign_value, scrubbed
 from collector.reduce.scrub import is_id_like
@@ -176,31 +176,31 @@ def test_what_is_kept_is_the_path_itself_and_not_its_route() -> None:
 @pytest.mark.parametrize(
     ("query", "campaign"),
     [
-        ("", (None, None, None)),
-        ("?", (None, None, None)),
-        ("?q=utm_source", (None, None, None)),
-        ("?utm_source=news", ("news", None, None)),
+        ("", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?q=utm_source", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?utm_source=news", ("news", UNKNOWN, UNKNOWN)),
         ("?a=1&utm_source=News&utm_medium=E-Mail&utm_campaign=spring_2026", ("news", "e-mail", "spring_2026")),
-        ("?utm_source=a&utm_source=b", ("a", None, None)),
-        ("?utm_source=&utm_source=b", (None, None, None)),
-        ("?utm_source", (None, None, None)),
-        ("?UTM_Source=a", ("a", None, None)),
-        ("?utm%5Fsource=%61", ("a", None, None)),
-        ("?utm_source=a+b", (OTHER, None, None)),
-        ("?utm_source=a%20b", (OTHER, None, None)),
-        ("?utm_source=jane%40example.com", (OTHER, None, None)),
-        ("?utm_source=jane%2540example.com", (OTHER, None, None)),
-        ("?utm_campaign=123456", (None, None, OTHER)),
-        ("?utm_campaign=d41d8cd98f00b204e9800998ecf8427e", (None, None, OTHER)),
-        ("?utm_campaign=" + "a" * 41, (None, None, OTHER)),
-        ("?utm_term=secret&utm_content=secret&utm_id=7", (None, None, None)),
-        ("?utm_medium=%E9", (None, OTHER, None)),
-        ("?utm_medium=%00", (None, OTHER, None)),
-        ("#utm_source=a", (None, None, None)),
-        ("?utm_source=a#&utm_medium=b", ("a", None, None)),
+        ("?utm_source=a&utm_source=b", ("a", UNKNOWN, UNKNOWN)),
+        ("?utm_source=&utm_source=b", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?utm_source", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?UTM_Source=a", ("a", UNKNOWN, UNKNOWN)),
+        ("?utm%5Fsource=%61", ("a", UNKNOWN, UNKNOWN)),
+        ("?utm_source=a+b", (OTHER, UNKNOWN, UNKNOWN)),
+        ("?utm_source=a%20b", (OTHER, UNKNOWN, UNKNOWN)),
+        ("?utm_source=jane%40example.com", (OTHER, UNKNOWN, UNKNOWN)),
+        ("?utm_source=jane%2540example.com", (OTHER, UNKNOWN, UNKNOWN)),
+        ("?utm_campaign=123456", (UNKNOWN, UNKNOWN, OTHER)),
+        ("?utm_campaign=d41d8cd98f00b204e9800998ecf8427e", (UNKNOWN, UNKNOWN, OTHER)),
+        ("?utm_campaign=" + "a" * 41, (UNKNOWN, UNKNOWN, OTHER)),
+        ("?utm_term=secret&utm_content=secret&utm_id=7", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?utm_medium=%E9", (UNKNOWN, OTHER, UNKNOWN)),
+        ("?utm_medium=%00", (UNKNOWN, OTHER, UNKNOWN)),
+        ("#utm_source=a", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ("?utm_source=a#&utm_medium=b", ("a", UNKNOWN, UNKNOWN)),
     ],
 )
-def test_campaign_words_come_from_the_query(query: str, campaign: tuple[str | None, ...]) -> None:
+def test_campaign_words_come_from_the_query(query: str, campaign: tuple[str | UNKNOWN, ...]) -> UNKNOWN:
     assert PAGES.read(SITE, f"https://{SITE}/a{query}") == ("/a", *campaign)
 
 

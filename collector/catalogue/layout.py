@@ -61,10 +61,10 @@ class Layout:
     def remap(self, names: list[str], facts: list[Fact]) -> Facts:
         """Facts written under another declaration, put into this order by name; what was not kept then is not given."""
         known = dict(zip(names, facts, strict=True))
-        return tuple(known.get(name, _ABSENT[role]) for name, role in zip(self.facts, self.roles, strict=True))
+        return tuple(known.get(name, ABSENT[role]) for name, role in zip(self.facts, self.roles, strict=True))
 
 
-_ABSENT: dict[Role, Fact] = {"bucket": UNKNOWN, "flag": False, "number": None}
+ABSENT: dict[Role, Fact] = {"bucket": UNKNOWN, "flag": False, "number": None}
 
 
 def layouts_of(

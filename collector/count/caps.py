@@ -121,7 +121,7 @@ class Caps:
         """Count a value and mark it as met, unless another process just did; False if there is no room."""
         if _is_full(counts, values.number, self._cap):
             return False
-        self._memory.claim(values.day)
+        self._memory.claim_day(values.day)
         try:
             if _are_known(tokens, slot):
                 return True
@@ -133,7 +133,7 @@ class Caps:
             for token in tokens:
                 is_new(token, slot.words)
         finally:
-            self._memory.release(values.day)
+            self._memory.release_day(values.day)
         return True
 
 

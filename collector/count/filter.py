@@ -5,7 +5,7 @@ system, it is left out of core dumps, and it is gone with the last process. Two 
 filter each; a slot is replaced as a whole, so a key never outlives its filter. Four tables by day modulo 4 hold how
 many open values each property has named on a day (caps.py): those of two days ago are wanted for late events.
 
-    0      form "COLMEM02" | epoch u64 | next segment number of worker 0..63, u64 each
+    0      form "COLMEM02" | epoch u64 | next segment number of worker 0..63, u64 each | shared u64 (0 = by one worker)
     4096   slot 0: day u64 (0 = none) | key, 32 bytes
     8192   slot 1: the same
     12288  days of tables 0..3, u64 each (0 = none) | days begun, at their number modulo 256, u64 each (0 = none)
@@ -16,8 +16,9 @@ many open values each property has named on a day (caps.py): those of two days a
 The filter is a Bloom filter blocked to one 64-bit word: a token sets four bits of one word. At CAPACITY a look-up errs
 in 0.18 % of cases (four scattered probes at 12 bits a token: 0.6 %, and slower). An error makes counts of visitors and
 networks low, never high. A caller is marked under a claim on its network, so that two processes that meet it at once
-find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new twice). Two networks
-that write one word within the same ~100 ns can still lose a token, which then counts once more.
+find it new once (without: 1 in 20,000 hits of recorded traffic, which comes in bursts, was new twice). Where only one
+worker marks there is nobody to keep out, and no claim is made. Two networks that write one word within the same ~100 ns
+can still lose a token, which then counts once more.
 
 No day gets a second key in one epoch, should a clock be set back: networks met under both would count twice in what is
 told to be counted once. Such a day's events are counted without marks.
@@ -44,7 +45,7 @@ MAX_ERROR = 0.003
 FILL_AT_CAPACITY = 1 - exp(-CAPACITY / WORDS * (1 - (63 / 64) ** 4))  # 0.148: a token's four bits may coincide
 KEY_BYTES = 32
 MAX_WORKERS = 64
-CLAIMS = 4096  # bytes that stand for networks while they are marked, and for days while their table is written
+CLAIMS = 4096  # bytes that stand for networks while they are marked; behind them those of the tables
 COUNTS = 1 << 16  # 1 MiB a day: 10,000 sites with five open dimensions each are 50,000
 DAY_S = 86_400
 KEY_DIES_AFTER_S = 59 * 60  # past the end of its UTC day; privacy.md B3 allows one hour
@@ -52,6 +53,7 @@ KEY_DIES_AFTER_S = 59 * 60  # past the end of its UTC day; privacy.md B3 allows 
 FORM = "COLMEM02"
 _PAGE = 4096
 _TABLES = 4
+_SHARED = 1 + MAX_WORKERS  # its place among the words of the head
 _BEGUN = 256  # days a clock may be set back
 _TABLE_BYTES = COUNTS * 16
 _FILTER_BYTES = WORDS * 8
@@ -134,19 +136,33 @@ class SharedMemory:
         self._head[1 + worker] += 1
         return int(self._head[1 + worker])
 
+    def share(self) -> None:
+        """From now on claims keep other processes out, for the rest of the epoch. Supervisor, before it starts two."""
+        self._head[_SHARED] = 1
+
     def claim(self, network: int) -> None:
         """Wait until no other process marks callers of this network, and keep others out until `release` (0.4 us each).
-
-        A day is claimed in the same way while its table of counts is written; nobody claims both at once.
 
         A lock of the kernel on one of many bytes: callers of different networks hardly ever meet, and the lock of a
         killed process ends with it.
         """
-        lockf(self.fd, LOCK_EX, 1, network % CLAIMS)
+        if self._head[_SHARED]:
+            lockf(self.fd, LOCK_EX, 1, network % CLAIMS)
 
     def release(self, network: int) -> None:
         """Let other processes mark callers of this network."""
-        lockf(self.fd, LOCK_UN, 1, network % CLAIMS)
+        if self._head[_SHARED]:  # never taken back: what was claimed is released
+            lockf(self.fd, LOCK_UN, 1, network % CLAIMS)
+
+    def claim_day(self, day: int) -> None:
+        """The same for the table of counts of a day; by who may hold a network, and waits for none until it is back."""
+        if self._head[_SHARED]:
+            lockf(self.fd, LOCK_EX, 1, CLAIMS + day % _TABLES)
+
+    def release_day(self, day: int) -> None:
+        """Let other processes write the table of counts of a day."""
+        if self._head[_SHARED]:
+            lockf(self.fd, LOCK_UN, 1, CLAIMS + day % _TABLES)
 
     def slot(self, day: int) -> DaySlot | None:
         """The slot of a day (whole days since 1970-01-01), or None where that day's key is dead or not yet made."""

@@ -79,6 +79,7 @@ class Marks:
         self._layouts = layouts
         self._memory = memory
         self._days: dict[int, dict[tuple[str, str], _DayLines]] = {}
+        self._claimed: int | None = None
 
     def slot(self, hour: int) -> DaySlot | None:
         """The key and filter an event of this hour is counted under; None once they are gone."""
@@ -94,42 +95,49 @@ class Marks:
         """The marks of an event, three bits per line of its kind's layout; from now on none of them is new.
 
         A visitor seen in a cell implies that network and first are not new either: a repeat costs one look-up a line,
-        and no claim.
+        and no claim. Where something is new the caller's network stays claimed until `release`.
         """
         facts, words = event.facts, slot.words
         visitor, network = seeds
         marks = 0
-        claimed = False
-        try:
-            for touches, values, cells, visitors, shift, first in self._lines_to_ask(event, visitor, slot):
-                if touches is not None and not touches(facts):
+        for touches, values, cells, visitors, shift, first in self._lines_to_ask(event, visitor, slot):
+            if touches is not None and not touches(facts):
+                continue
+            a, b, c = cells[values(facts)]
+            new = 0
+            if visitors:
+                # is_new(), written out: this is where most requests end
+                token = (a * visitor + b) >> _SHIFT & _TOKEN
+                bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
+                at = token >> 24
+                if words[at] & bits == bits:
                     continue
-                a, b, c = cells[values(facts)]
-                new = 0
-                if visitors:
-                    # is_new(), written out: this is where most requests end
-                    token = (a * visitor + b) >> _SHIFT & _TOKEN
-                    bits = _TWO_BITS[token & 4095] | _TWO_BITS[token >> 12 & 4095]
-                    if words[token >> 24] & bits == bits:
-                        continue
-                    new = VISITOR
-                if not claimed:
-                    self._memory.claim(network)
-                    claimed = True
-                if visitors:
-                    word = words[token >> 24]
-                    if word & bits == bits:  # another process was quicker
-                        continue
-                    words[token >> 24] = word | bits
-                if is_new(a * network + c, words):
-                    # a report without dimensions has one cell: new to it is new to the report
-                    is_first = first is None or is_new(first[0] * network + first[1], words)
-                    new |= NETWORK | FIRST if is_first else NETWORK
-                marks |= new << shift
-        finally:
-            if claimed:
-                self._memory.release(network)
+                if self._claimed != network:
+                    self._claim(network)
+                word = words[at]
+                if word & bits == bits:  # another process was quicker
+                    continue
+                words[at] = word | bits
+                new = VISITOR
+            elif self._claimed != network:
+                self._claim(network)
+            if is_new(a * network + c, words):
+                # a report without dimensions has one cell: new to it is new to the report
+                is_first = first is None or is_new(first[0] * network + first[1], words)
+                new |= NETWORK | FIRST if is_first else NETWORK
+            marks |= new << shift
         return marks
+
+    def release(self) -> None:
+        """Let other processes mark this caller's network: its events are marked. Before anything is waited for."""
+        if self._claimed is not None:
+            self._memory.release(self._claimed)
+            self._claimed = None
+
+    def _claim(self, network: int) -> None:
+        self.release()  # late events are marked under another day's seeds
+        self._memory.claim(network)
+        self._claimed = network
 
     def _lines_to_ask(self, event: Event, visitor: int, slot: DaySlot) -> tuple[_DayLine, ...]:
         """All lines, or not the sender's: a visitor met with all the same facts of a sender is new to none of these.

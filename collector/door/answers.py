@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 import orjson
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 
 MAX_LISTED = 20
 RETRY_AFTER_S = 5
@@ -30,36 +29,30 @@ _PRIVATE_HEADERS = "Cache-Control: no-store\r\nCross-Origin-Resource-Policy: sam
 _PAGE_HEADERS = "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n"
 
 
-class Answer(web.StreamResponse):
+class Answer:
     """A complete answer that can be sent any number of times; `closing` is its twin that ends the connection."""
 
-    def __init__(self, status: int, head: str, body: bytes = b"", *, keep_alive: bool = True) -> None:
-        super().__init__(status=status)
-        self._content = body
-        self._head = f"{head}\r\n" if keep_alive else f"{head}Connection: close\r\n\r\n"
-        self._sent = self._head.encode() + body
-        self._keeps_alive = keep_alive
-        self._without_close = head
+    __slots__ = ("_body", "_head", "_sent", "keep_alive", "status")
 
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection may serve another request after this answer."""
-        return self._keeps_alive
+    def __init__(self, status: int, head: str, body: bytes = b"", *, keep_alive: bool = True) -> None:
+        self.status = status
+        self.keep_alive = keep_alive
+        self._head = head
+        self._body = body
+        self._sent = self._whole_head + body
+
+    def to(self, method: str) -> bytes:
+        """What is sent to a request of this method: no body to HEAD."""
+        return self._whole_head if method == "HEAD" else self._sent
 
     def closing(self) -> Answer:
         """The same answer, after which the connection is closed."""
-        return Answer(self.status, self._without_close, self._content, keep_alive=False) if self._keeps_alive else self
+        return Answer(self.status, self._head, self._body, keep_alive=False) if self.keep_alive else self
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send the whole answer; without a body to HEAD."""
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError
-        transport.write(self._head.encode() if request.method == "HEAD" else self._sent)
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to send."""
+    @property
+    def _whole_head(self) -> bytes:
+        end = "" if self.keep_alive else "Connection: close\r\n"
+        return f"{self._head}{end}\r\n".encode()
 
 
 Handler = Callable[[web.BaseRequest], Awaitable[Answer]]

@@ -114,15 +114,20 @@ class Receiver:
         accepted: list[Marked] = []
         live: list[str] = []
         rejected: list[dict[str, Any]] = []
-        for index, value in enumerate(sent):
-            try:
-                if marked := self._event(value, caller, sender, now_s):
-                    accepted.append(marked)
-                    if marked[0].kind in KINDS and value.get("age_s", 0) < MINUTE_S:
-                        live.append(marked[0].property)
-            except Refused as refused:
-                self._tally.refused(refused.code)
-                rejected.append({"index": index, "code": refused.code, "field": refused.field, "message": refused.rule})
+        try:
+            for index, value in enumerate(sent):
+                try:
+                    if marked := self._event(value, caller, sender, now_s):
+                        accepted.append(marked)
+                        if marked[0].kind in KINDS and value.get("age_s", 0) < MINUTE_S:
+                            live.append(marked[0].property)
+                except Refused as refused:
+                    self._tally.refused(refused.code)
+                    rejected.append(
+                        {"index": index, "code": refused.code, "field": refused.field, "message": refused.rule}
+                    )
+        finally:
+            self._marks.release()
         del caller, sender  # an event that waits for a disk that hangs keeps nobody's address in memory
         if accepted:
             try:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 from collector.catalogue.registry import Registry
-from collector.cell import OTHER
+from collector.cell import OTHER, UNKNOWN
 from collector.errors import Code, Refused
 from collector.reduce.memo import Memo
 from collector.reduce.scrub import is_id_like
@@ -38,12 +38,12 @@ _FORMAT = "Cf"  # zero width, direction
 
 
 class Page(NamedTuple):
-    """The scrubbed path or "(other)"; the query's campaign words, "(other)" for a bad one, None for one not given."""
+    """The scrubbed path or "(other)"; the query's campaign words, "(other)" for bad ones, "(unknown)" for none."""
 
     path: str
-    utm_source: str | None
-    utm_medium: str | None
-    utm_campaign: str | None
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
 
 
 class Pages:
@@ -152,15 +152,16 @@ def _route(route: str) -> str:
     return pattern if route.endswith("/") else pattern + "/?"
 
 
-def _campaign(query: str) -> tuple[str | None, str | None, str | None]:
+def _campaign(query: str) -> tuple[str, str, str]:
     """The first of each campaign word in a query; an empty one is not given."""
     if "utm" not in query.lower():
-        return None, None, None
+        return UNKNOWN, UNKNOWN, UNKNOWN
     given: dict[str, str] = {}
     for pair in query.split("&"):
         key, _, value = pair.partition("=")
         given.setdefault(unquote_plus(key).lower(), value)
     source, medium, campaign = (
-        campaign_value(_decoded(word.replace("+", " "))) if (word := given.get(key)) else None for key in _CAMPAIGN_KEYS
+        campaign_value(_decoded(word.replace("+", " "))) if (word := given.get(key)) else UNKNOWN
+        for key in _CAMPAIGN_KEYS
     )
     return source, medium, campaign

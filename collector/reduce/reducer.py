@@ -1,4 +1,4 @@
-"""From a validated event and its sender to a reduced Event: one getter per fact, compiled from the declarations.
+"""From a validated event and its sender to a reduced Event: what is read of it, compiled from the declarations.
 
 `read` takes what the event itself says and may refuse it; `reduce` adds what its sender is. The two are apart because
 an answer must not depend on the sender: who opted out gets the same refusals as everybody else.
@@ -6,17 +6,18 @@ an answer must not depend on the sender: who opted out gets the same refusals as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from collector.catalogue.declarations import Declarations
+from collector.catalogue.layout import ABSENT, Layout
 from collector.catalogue.registry import Registry
 from collector.cell import OTHER, UNKNOWN
 from collector.event import Event, Fact
 from collector.reduce.moment import hour_of
 from collector.reduce.page import Page, Pages, campaign_value
-from collector.reduce.sender import Sender, Senders
+from collector.reduce.sender import SENDER_FACTS, Sender, Senders
 from collector.reduce.source import Source, Sources
 
 Fields = dict[str, Any]
@@ -34,7 +35,7 @@ class Told:
     source: Source | None = None
 
 
-Getter = Callable[[Told, Sender], Fact]
+Reader = Callable[[Told, Sender], Iterable[Fact]]
 
 
 class Reducer:
@@ -52,11 +53,8 @@ class Reducer:
         self._languages = declarations.dimensions["language"].values or frozenset()
         self._pages = Pages(registry)
         self._sources = Sources(registry, spammers)
-        self._getters = {
-            kind: tuple(
-                self._getter(name, declarations.kinds[kind]["properties"], role)
-                for name, role in zip(layout.facts, layout.roles, strict=True)
-            )
+        self._facts = {
+            kind: self._facts_of(layout, declarations.kinds[kind]["properties"])
             for kind, layout in declarations.layouts.items()
         }
 
@@ -66,7 +64,10 @@ class Reducer:
         url = fields.get("url")
         if site is None or url is None:
             return Told(fields, site or fields["product"], None)
-        return Told(fields, site, self._pages.read(site, url))
+        page = self._pages.read(site, url)
+        if not _CAMPAIGN_FIELDS.isdisjoint(fields):
+            page = page._replace(**{name: campaign_value(fields[name]) for name in _CAMPAIGN_FIELDS & fields.keys()})
+        return Told(fields, site, page)
 
     def is_spam(self, told: Told) -> bool:
         """Whether a page hit names a referrer of the list of spammers."""
@@ -87,54 +88,53 @@ class Reducer:
             kind,
             told.property,
             hour_of(now_s, fields.get("age_s", 0)),
-            tuple([getter(told, sender) for getter in self._getters[kind]]),
+            self._facts[kind](told, sender),
             fields.get("id"),
         )
 
-    def _getter(self, name: str, schema: dict[str, Any], role: str) -> Getter:
-        own = self._special(name)
-        if name not in schema or name in _REDUCED:
-            return own or _from_page(name, given=name in schema)
-        if role == "flag":
-            return lambda told, sender: told.fields.get(name, False)
-        if role == "number":
-            return lambda told, sender: told.fields.get(name)
-        return lambda told, sender: told.fields.get(name, UNKNOWN)
+    def _facts_of(self, layout: Layout, schema: dict[str, Any]) -> Callable[[Told, Sender], tuple[Fact, ...]]:
+        """What makes the facts of a kind: they are read group by group, then put into the layout's order.
 
-    def _special(self, name: str) -> Getter | None:
-        languages = self._languages
-        return {
-            "version": self._version,
-            "first": _first,
-            "country": lambda told, sender: sender.country,
-            "language": lambda told, sender: sender.language(languages),
-            "os": lambda told, sender: sender.platform.os,
-            "device": lambda told, sender: sender.platform.device,
-            "browser": lambda told, sender: sender.platform.browser,
-            "source": lambda told, sender: told.source.source if told.source else UNKNOWN,
-            "entry": lambda told, sender: told.source is not None and told.source.entry,
-        }.get(name)
+        A fact is read as the event says it if its kind has such a field, else told by page, source or sender.
+        """
+        own = [name for name in layout.facts if name in schema and name not in _REDUCED]
+        absent = [(name, ABSENT[layout.roles[layout.facts.index(name)]]) for name in own]
+        groups: tuple[tuple[Sequence[str], Reader], ...] = (
+            (own, lambda told, sender: [told.fields.get(name, instead) for name, instead in absent]),
+            (("version",), self._version),
+            (("first",), _first),
+            (Page._fields, lambda told, sender: told.page or _NO_PAGE),
+            (Source._fields, lambda told, sender: told.source or _NO_SOURCE),
+            (SENDER_FACTS, lambda told, sender: sender.facts(self._languages)),
+        )
+        order: list[str] = []
+        readers: list[Reader] = []
+        for names, read in groups:
+            if (set(layout.facts) - set(order)).intersection(names):
+                order += names
+                readers.append(read)
+        return _ordered(readers, [order.index(name) for name in layout.facts])
 
-    def _version(self, told: Told, sender: Sender) -> Fact:
+    def _version(self, told: Told, sender: Sender) -> Iterable[Fact]:
         version: str = told.fields["version"]
-        return version if version in self._products[told.property].versions else OTHER
+        return (version if version in self._products[told.property].versions else OTHER,)
 
 
-_REDUCED = {"version", "first", "utm_source", "utm_medium", "utm_campaign"}  # fields not kept as they were sent
+_CAMPAIGN_FIELDS = frozenset(Page._fields[1:])
+_REDUCED = _CAMPAIGN_FIELDS | {"version", "first"}  # fields not kept as they were sent
+_NO_PAGE = Page(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
+_NO_SOURCE = Source(UNKNOWN, entry=False)
 
 
-def _first(told: Told, sender: Sender) -> Fact:
-    return "".join(FIRST_LETTERS[period] for period in told.fields.get("first", ())) or UNKNOWN
+def _first(told: Told, sender: Sender) -> Iterable[Fact]:
+    return ("".join(FIRST_LETTERS[period] for period in told.fields.get("first", ())) or UNKNOWN,)
 
 
-def _from_page(name: str, *, given: bool) -> Getter:
-    """`path`, or a utm value: the field's if given, else the one in the page's query."""
-    place = Page._fields.index(name)
+def _ordered(readers: list[Reader], places: list[int]) -> Callable[[Told, Sender], tuple[Fact, ...]]:
+    def facts(told: Told, sender: Sender) -> tuple[Fact, ...]:
+        read: list[Fact] = []
+        for reader in readers:
+            read += reader(told, sender)
+        return tuple([read[place] for place in places])
 
-    def get(told: Told, sender: Sender) -> Fact:
-        if given and name in told.fields:
-            return campaign_value(told.fields[name])
-        value = told.page[place] if told.page else None
-        return UNKNOWN if value is None else value
-
-    return get
+    return facts

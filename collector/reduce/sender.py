@@ -1,6 +1,6 @@
 """What a caller becomes: a country, a platform, a language, and two keyed seeds.
 
-A Sender lives as long as its request and is made of callers who did not opt out only. The country and the seeds are
+A Sender lives as long as its request and is made of callers who did not opt out only. The buckets and the seeds are
 worked out when an event first asks, once for all events of the request. It cannot be printed or pickled: the address is
 still in it.
 """
@@ -15,6 +15,8 @@ from collector.reduce.language import language_of
 from collector.reduce.platform import Platform, Platforms
 from collector.reduce.region import Region
 
+SENDER_FACTS = ("country", "os", "device", "browser", "language")
+
 _NETWORK_BYTES = {4: 3, 16: 6}  # /24 and /48: what counts as one source
 _VISITOR_BYTES = {4: 4, 16: 8}  # /32 and /64
 
@@ -22,14 +24,14 @@ _VISITOR_BYTES = {4: 4, 16: 8}  # /32 and /64
 class Sender:
     """The buckets and seeds of one caller, for one request."""
 
-    __slots__ = ("_accept_language", "_address", "_country", "_region", "_seeds", "platform")
+    __slots__ = ("_accept_language", "_address", "_facts", "_region", "_seeds", "platform")
 
     def __init__(self, address: bytes, platform: Platform, accept_language: str, region: Region) -> None:
         self._address = address
         self._accept_language = accept_language
         self._region = region
         self.platform = platform
-        self._country: str | None = None
+        self._facts: tuple[str, ...] | None = None
         self._seeds: tuple[int, Seeds] | None = None
 
     def __repr__(self) -> str:
@@ -38,16 +40,12 @@ class Sender:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a sender is not stored")
 
-    @property
-    def country(self) -> str:
-        """Country of the address's network."""
-        if self._country is None:
-            self._country = self._region.country(self._address)
-        return self._country
-
-    def language(self, known: frozenset[str]) -> str:
-        """The first language asked for that is in the list."""
-        return language_of(self._accept_language, known)
+    def facts(self, languages: frozenset[str]) -> tuple[str, ...]:
+        """What is kept of a sender, as SENDER_FACTS names it; the language is the first asked for that is listed."""
+        if self._facts is None:
+            country = self._region.country(self._address)
+            self._facts = (country, *self.platform[:3], language_of(self._accept_language, languages))
+        return self._facts
 
     def seeds(self, slot: DaySlot) -> Seeds:
         """What stands for the caller under a day's key: (address and reduced agent) and (network)."""

@@ -1,0 +1,142 @@
+"""One connection of the public port: aiohttp's parser reads its requests, which are answered here one after the other.
+
+aiohttp's own loop (RequestHandler.start) makes a task, a copy of the context, a writer and a response of every request.
+Our answers are bytes that are ready (answers.py), so of that loop only this is left: wait for a request, have it
+answered, write. Parser, flow control, the queue of pipelined requests and the keep-alive timer stay aiohttp's. What
+cannot be parsed gets an answer of our own, and nothing of a request reaches a log. Made by server.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy, RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from collector.door.answers import BAD_REQUEST, Answer
+from collector.errors import Misconfigured
+from collector.log import log, place_of, web_logger
+
+MAX_LINE_BYTES = 4096
+MAX_HEADERS = 64
+LINGER_S = 1
+
+Answering = Callable[[web.BaseRequest], Awaitable[Answer]]
+_NO_WRITER = cast("AbstractStreamWriter", None)  # a request of ours is never answered through its writer
+
+
+class Connection(web.RequestHandler):
+    """One connection; `answering` raises nothing but ConnectionError, where nothing is to be answered."""
+
+    __slots__ = ("_answering", "accepted_at")
+
+    accepted_at: float
+
+    def __init__(self, connections: Connections, answering: Answering, settings: dict[str, Any]) -> None:
+        super().__init__(connections, loop=asyncio.get_running_loop(), **settings)
+        self._answering = answering
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once, when the connection was accepted."""
+        self.accepted_at = self._loop.time()
+        super().connection_made(transport)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a whole request to come."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done()
+
+    async def start(self) -> None:
+        """Answer requests in the order they come, until one ends the connection. The connection's only task."""
+        try:
+            while not self._force_close:
+                self._keepalive = await self._serve(*await self._next())
+                if not self._keepalive or self._close:
+                    break
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                if self._keepalive_handle is None:
+                    self._keepalive_handle = self._loop.call_at(
+                        self._next_keepalive_close_time, self._process_keepalive
+                    )
+        except ConnectionError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the last line of defence: this connection ends, the others live
+            log.error("connection failed", **place_of(error))
+        finally:
+            self.force_close()
+
+    async def _next(self) -> tuple[Any, StreamReader]:
+        """The next request and its body, once there is one; room in aiohttp's queue for those behind it."""
+        if not self._messages:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        message, payload = self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        return message, payload
+
+    async def _serve(self, message: Any, payload: StreamReader) -> bool:
+        """Answer one request; whether another one may follow."""
+        if not isinstance(message, RawRequestMessage):  # aiohttp's note that these bytes are no request
+            self._write(BAD_REQUEST, "")
+            return False
+        task = cast("asyncio.Task[None]", self._task_handler)
+        request = self._current_request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
+        self._request_in_progress = True
+        try:
+            answer = await self._answering(request)
+        finally:
+            self._current_request = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None:  # a shutdown waits for this request
+                self._handler_waiter.set_result(None)
+        self._write(answer, message.method)
+        return answer.keep_alive and (payload.is_eof() or await self._passed_over(payload))
+
+    def _write(self, answer: Answer, method: str) -> None:
+        if self.transport is None:
+            raise ConnectionResetError
+        self.transport.write(answer.to(method))
+
+    async def _passed_over(self, payload: StreamReader) -> bool:
+        """Whether what is left of an unread body came to its end in a while."""
+        try:
+            async with asyncio.timeout(self._lingering_time):
+                while not payload.is_eof():
+                    await payload.readany()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Connections(web.Server):
+    """aiohttp's server with our limits; makes one Connection for each."""
+
+    def __init__(self, answering: Answering, keepalive_s: float) -> None:
+        if HttpRequestParser is HttpRequestParserPy:  # several CVEs hit only the pure-Python parser
+            raise Misconfigured("aiohttp has no C extensions here: install a wheel of it")
+        super().__init__(answering)  # type: ignore[arg-type]  # never called: a Connection does not ask for it
+        self._answering = answering
+        self._settings: dict[str, Any] = {
+            "logger": web_logger,
+            "access_log": None,
+            "keepalive_timeout": keepalive_s,
+            "lingering_time": LINGER_S,
+            "max_line_size": MAX_LINE_BYTES,
+            "max_field_size": MAX_LINE_BYTES,
+            "max_headers": MAX_HEADERS,
+            "auto_decompress": False,
+        }
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, self._answering, self._settings)
