@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import structlog
 
-from collector.tools.machine import real_disk
+from collector.tools.bench.machine import real_disk
 from tests.durability.outcome import Scenario
 from tests.durability.progress import told
 from tests.durability.run import Ran, run

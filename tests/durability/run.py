@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from collector.tools.machine import real_disk
+from collector.tools.bench.machine import real_disk
 from tests.durability.outcome import NotHereError, Outcome, Scenario
 from tests.durability.progress import told
 

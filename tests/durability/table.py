@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from collector.tools.machine import file_system
+from collector.tools.bench.machine import file_system
 from tests.durability.run import Ran
 from tests.stack import ROOT
 

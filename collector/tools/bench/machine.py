@@ -1,6 +1,6 @@
 """What a measurement depends on besides the program: processors, kernel, versions, and how fast its disk is.
 
-Called by tools/bench.py; it measures nothing of the collector.
+Called by rounds.py; it measures nothing of the collector.
 """
 
 from __future__ import annotations

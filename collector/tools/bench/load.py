@@ -1,11 +1,13 @@
 """The load of the bench: page hits sent by wrk over a fixed number of connections, each waiting for its answer.
 
-    one page_hit a request: 200 paths, 4 agents, a referrer in half of them (a quarter another site, a quarter our own)
+    one page_hit a request, or as many as are wanted in an array: 200 paths, 4 agents (or one of its own a request), a
+    referrer in half of them (a quarter another site, a quarter our own)
     X-Forwarded-For: 4 in 5 one of 1,000 known addresses, 1 in 5 an address of a /24 that was never seen before
     (its 8 million networks are walked in an order that looks random, so that none comes twice)
 
+As fast as answers come, or at a rate: then every connection waits the same time between an answer and its next request.
 Everything but the address is built before the load begins, so that wrk has little to do per request. The server must
-trust 127.0.0.0/8 as a proxy. Called by tools/bench.py.
+trust 127.0.0.0/8 as a proxy. Called by rounds.py, growth.py and database.py.
 """
 
 from __future__ import annotations
@@ -37,20 +39,34 @@ local others = {"https://www.google.com/", "https://news.ycombinator.com/item?id
   "https://www.reddit.com/r/linux/", "https://en.wikipedia.org/wiki/Media_player"}
 local areas = {"docs", "blog", "download", "features", "help"}
 local heads, tails, known = {}, {}, {}
-local fresh = 0
+local fresh, number = 0, 0
+local own_agents = false
+
+local function body_of(events, first, referrer)
+  local made = {}
+  for i = first, first + events - 1 do
+    local own = ',"referrer":"https://www.example.org/' .. areas[(i + 1) % 5 + 1] .. '/page-1"'
+    local other = ',"referrer":"' .. others[i % 5 + 1] .. '"'
+    made[#made + 1] = '{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/' ..
+      areas[i % 5 + 1] .. "/page-" .. math.floor(i % 200 / 5) .. '"' .. ({"", "", own, other})[referrer] .. "}"
+  end
+  return events == 1 and made[1] or "[" .. table.concat(made, ",") .. "]"
+end
 
 function init(args)
+  local events, delay_ms = tonumber(args[2]), tonumber(args[3])
+  own_agents = args[4] ~= "0" and args[4] .. "-"
+  if delay_ms > 0 then
+    function delay() return delay_ms end
+  end
   for i, agent in ipairs(agents) do
     heads[i] = "POST /v1/events HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port ..
-      "\r\nContent-Type: application/json\r\nUser-Agent: " .. agent ..
+      "\r\nContent-Type: application/json\r\nUser-Agent: " .. agent .. (own_agents and " Own/@" or "") ..
       "\r\nAccept-Language: " .. languages[i] .. "\r\nX-Forwarded-For: "
   end
   for i = 0, 199 do
-    local url = "https://www.example.org/" .. areas[i % 5 + 1] .. "/page-" .. math.floor(i / 5)
-    local own = ',"referrer":"https://www.example.org/' .. areas[(i + 1) % 5 + 1] .. '/page-1"'
-    local other = ',"referrer":"' .. others[i % 5 + 1] .. '"'
-    for _, referrer in ipairs({"", "", own, other}) do
-      local body = '{"kind":"page_hit","site":"www.example.org","url":"' .. url .. '"' .. referrer .. "}"
+    for referrer = 1, 4 do
+      local body = body_of(events, i, referrer)
       tails[#tails + 1] = "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
     end
   end
@@ -69,7 +85,12 @@ local function address()
 end
 
 function request()
-  return heads[math.random(4)] .. address() .. tails[math.random(800)]
+  local head = heads[math.random(4)]
+  if own_agents then
+    number = number + 1
+    head = head:gsub("@", own_agents .. number, 1)
+  end
+  return head .. address() .. tails[math.random(800)]
 end
 
 function done(summary, latency, requests)
@@ -86,10 +107,12 @@ end
 class Load:
     """What wrk saw. `wrk_cpu_ratio` is its share of one core: near 1 it, and not the server, was the limit.
 
+    events       page hits in each request
     bad_answers  answers with a status of 400 or more
     broken       connections that failed, and answers that came too late
     """
 
+    events: int
     requests: int
     seconds: float
     bad_answers: int
@@ -103,9 +126,27 @@ class Load:
         """Answers a second."""
         return self.requests / self.seconds
 
+    @property
+    def hits(self) -> int:
+        """Page hits that were answered."""
+        return self.requests * self.events
 
-def run_load(port: int, seconds: int, seed: int) -> Load:
-    """Load 127.0.0.1:port for so long. The known addresses are always the same; the same seed means the same hits."""
+    @property
+    def hits_per_s(self) -> float:
+        """Page hits answered a second."""
+        return self.hits / self.seconds
+
+
+def run_load(
+    port: int, seconds: int, seed: int, *, events: int = 1, requests_per_s: float = 0.0, own_agents: int = 0
+) -> Load:
+    """Load 127.0.0.1:port for so long. The known addresses are always the same; the same seed means the same hits.
+
+    events          page hits of each request
+    requests_per_s  about how many requests are sent, where answers come in far less than a connection's turn; 0: all
+    own_agents      a number of this load's own: every request has an agent that no other of any load has. 0: four
+    """
+    delay_ms = round(CONNECTIONS / requests_per_s * 1000) if requests_per_s else 0
     with tempfile.TemporaryDirectory(prefix="collector-load-") as folder:
         script = Path(folder) / "hits.lua"
         script.write_text(_SCRIPT)
@@ -114,7 +155,8 @@ def run_load(port: int, seconds: int, seed: int) -> Load:
             [
                 *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s"),
                 *("--timeout", f"{ANSWER_TIMEOUT_S}s", "--script", str(script)),
-                *(f"http://127.0.0.1:{port}/v1/events", "--", str(seed)),
+                *(f"http://127.0.0.1:{port}/v1/events", "--", str(seed), str(events), str(delay_ms)),
+                str(own_agents),
             ],
             capture_output=True,
             text=True,
@@ -122,7 +164,7 @@ def run_load(port: int, seconds: int, seed: int) -> Load:
         ).stdout
         wrk_cpu_ratio = (_children_cpu_s() - before) / (time.monotonic() - began)
     result = next(line for line in said.splitlines() if line.startswith(_RESULT))
-    return Load(**orjson.loads(result.removeprefix(_RESULT)), wrk_cpu_ratio=wrk_cpu_ratio)
+    return Load(events=events, **orjson.loads(result.removeprefix(_RESULT)), wrk_cpu_ratio=wrk_cpu_ratio)
 
 
 def _children_cpu_s() -> float:

@@ -2,7 +2,7 @@
 
 A contender is started, waited for until it is really up (the collector: both ports answer and the engine runs), asked
 what CPU its whole process tree has used and what it counted, and ended with its process group. Never reused: each run
-has a data directory, keys and ports of its own. Called by tools/bench.py.
+has a data directory, keys and ports of its own. Called by rounds.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ id = "www.example.org"
 hosts = ["www.example.org"]
 routes = ["/**"]
 """
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 _GEO = PACKAGE / "_web" / "geo" / "country.mmdb"
 
 
@@ -119,6 +119,15 @@ class Collector(Contender):
                 sums[name] += sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
         return Counted(accepted=int(sums["accepted"]), loaded=int(sums["loaded"]))
 
+    def pids(self, *words: str) -> list[int]:
+        """The processes of this collector whose command line has all these words."""
+        found = []
+        for pid in tree(self._process.pid):
+            with contextlib.suppress(OSError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                found += [pid] if set(words) <= set(command) else []
+        return found
+
     def _metrics(self) -> str:
         with contextlib.closing(
             http.client.HTTPConnection("127.0.0.1", self._analyst_port, timeout=ASK_TIMEOUT_S)
@@ -136,14 +145,14 @@ def bare() -> Iterator[Contender]:
     """The bare application, up for as long as the context."""
     with tempfile.TemporaryDirectory(prefix="collector-bench-") as folder:
         port, log = free_port(), Path(folder) / "log"
-        command = [sys.executable, "-m", "collector.tools.bare", str(port)]
+        command = [sys.executable, "-m", "collector.tools.bench.bare", str(port)]
         with _up(Contender(_started(command, log, PACKAGE.parent, {}), port, log)) as contender:
             yield contender
 
 
 @contextlib.contextmanager
-def collector(version: Version, disk: Path) -> Iterator[Contender]:
-    """A collector with one worker and segments of a second, its data in a new folder on `disk`."""
+def collector(version: Version, disk: Path, workers: int = 1) -> Iterator[Collector]:
+    """A collector with segments of a second, its data in a new folder on `disk`."""
     with tempfile.TemporaryDirectory(prefix="collector-bench-", dir=disk) as folder:
         here = Path(folder)
         (here / "collector.toml").write_text(_CONFIGURATION)
@@ -154,7 +163,7 @@ def collector(version: Version, disk: Path) -> Iterator[Contender]:
             "PUBLIC": f"127.0.0.1:{port}",
             "ANALYST": f"127.0.0.1:{analyst_port}",
             "ANALYST_TOKEN": token,
-            "WORKERS": "1",
+            "WORKERS": str(workers),
             "SEGMENT_S": "1",
         }
         # Another commit's tree has no built files: both versions look countries up in the same database.
@@ -163,8 +172,9 @@ def collector(version: Version, disk: Path) -> Iterator[Contender]:
         environment = {f"COLLECTOR_{name}": value for name, value in settings.items()}
         log = here / "log"
         process = _started([version.python, "-m", "collector", "serve"], log, version.tree, environment)
-        with _up(Collector(process, port, log, analyst_port, token)) as contender:
-            yield contender
+        running = Collector(process, port, log, analyst_port, token)
+        with _up(running):
+            yield running
 
 
 def with_countries() -> bool:
@@ -174,6 +184,11 @@ def with_countries() -> bool:
 
 def tree_cpu_s(root: int) -> float:
     """User and system seconds of a process, its descendants, and the ended ones they waited for."""
+    return sum(tree(root).values()) / _CLOCK_TICKS
+
+
+def tree(root: int) -> dict[int, int]:
+    """The clock ticks that a process and each of its living descendants used, by its pid."""
     parents, ticks = {}, {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
@@ -183,13 +198,14 @@ def tree_cpu_s(root: int) -> float:
             fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
             pid = int(entry.name)
             parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    total = 0
+    found = {}
     for pid, used in ticks.items():
         ancestor = pid
         while ancestor not in (root, 0):
             ancestor = parents.get(ancestor, 0)
-        total += used if ancestor == root else 0
-    return total / _CLOCK_TICKS
+        if ancestor == root:
+            found[pid] = used
+    return found
 
 
 def free_port() -> int:

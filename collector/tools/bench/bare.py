@@ -1,7 +1,7 @@
 """The bare application that the bench measures the collector against: read a POST, decode its JSON, answer 204.
 
 It counts nothing and stores nothing: what it costs is what Python, uvloop and aiohttp cost, as plainly as their
-documentation shows. One process, no access log: `python -m collector.tools.bare PORT`.
+documentation shows. One process, no access log: `python -m collector.tools.bench.bare PORT`.
 """
 
 from __future__ import annotations
