@@ -62,7 +62,7 @@ def test_a_table_says_which_goals_are_met_and_how_it_went_before(tmp_path: Path)
     good = Figure(name="speed", unit="of bare", values=[3.0, 4.0, 9.0], goal=BATCH_GOAL)
     bad = Figure(name="slowness", unit="of bare", values=[3.99], goal=BATCH_GOAL)
     _, first, second = table([good, bad], before).splitlines()
-    assert first.split() == ["speed", "4.00", "3.00", "to", "9.00", "of", "bare", ">=", "4", "met", "▂▄█"]
+    assert first.split() == ["speed", "4.00", "3.00", "to", "9.00", "of", "bare", ">=", "4", "met", "▃▅█"]
     assert second.split()[-3:] == [">=", "4", "MISSED"]
 
 

@@ -23,6 +23,7 @@ import orjson
 
 from collector.tools.bench.contender import Unusable, Version, bare, collector, with_countries
 from collector.tools.bench.database import load_backlog, store
+from collector.tools.bench.earlier import NoSuchVersion, checked_out
 from collector.tools.bench.figures import (
     TWO_WORKERS,
     Figure,
@@ -38,7 +39,6 @@ from collector.tools.bench.growth import grow
 from collector.tools.bench.load import CONNECTIONS
 from collector.tools.bench.machine import APPENDS, described, fdatasync_ms, file_system, real_disk
 from collector.tools.bench.rounds import AFTERMATH_S, BATCH, HITS, WARM_UP_S, Runs, Start, pace, rounds
-from collector.tools.earlier import NoSuchVersion, checked_out
 
 WRK_IS_THE_LIMIT = 0.9
 NOW, BARE = "collector", "bare"

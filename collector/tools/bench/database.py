@@ -27,7 +27,6 @@ from collector.data_folder import hold
 from collector.errors import Code
 from collector.metrics import Metrics
 from collector.settings import read_settings
-from collector.simulate_command import make_history
 from collector.spool.segment import Life
 from collector.stats.answer import Answers
 from collector.stats.question import Question
@@ -35,9 +34,11 @@ from collector.stats.refusing import BadQuestion
 from collector.tools.bench.contender import Collector, Unusable
 from collector.tools.bench.load import run_load
 from collector.tools.bench.rounds import BATCH, LOADING_PATIENCE_S, all_loaded
-from collector.tools.simulate.history import SEALS_AT_S, SteppedClock
+from collector.tools.simulate.days import Days
+from collector.tools.simulate.history import SEALS_AT_S, SteppedClock, fill
 from collector.warehouse.tables import DAY_S
 from collector.warehouse.writing import Writing
+from collector.worker import region_of
 
 DAYS, VISITORS = 30, 2_000
 BACKLOG_S = 15
@@ -114,10 +115,11 @@ def _measured(data: Path) -> Stored:
     settings = read_settings({"data": str(data)}, {})
     declarations = read_declarations()
     today = int(time.time()) // DAY_S
-    made = make_history(settings, range(today - DAYS, today), seed=1, visitors=VISITORS, truth=None)
+    span = range(today - DAYS, today)
+    country_of = region_of(settings).country
+    days = Days(settings.registry, country_of, seed=1, first=span[0], days=DAYS, visitors=VISITORS)
     folder = hold(data, patience_s=0.0)
-    os.environ["TMPDIR"] = str(folder.tmp)
-    folder.tmp.mkdir(mode=0o700, exist_ok=True)
+    made = fill(settings, folder, days, span, time.time(), lambda _: None)
     metrics = Metrics(declarations.kinds, Code)
     clock = SteppedClock(today * DAY_S + SEALS_AT_S)
     with engine_of(settings) as engine, open_days_of(settings, declarations, clock) as open_days:

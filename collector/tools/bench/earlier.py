@@ -1,7 +1,7 @@
 """Another commit of this repository, checked out beside it and ready to run, for as long as it is measured.
 
 It runs with this Python and its libraries if its requirements.lock is the same, else in an environment of its own
-(about a minute to install). Called by tools/bench/.
+(about a minute to install). Called by command.py.
 """
 
 from __future__ import annotations
