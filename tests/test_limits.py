@@ -23,6 +23,7 @@ SETTINGS = """
 trusted_proxies = ["127.0.0.1/32", "192.0.2.0/24", "2001:db8:9::/48"]
 public_hosts = ["localhost", "127.0.0.1"]
 keepalive_s = 1
+network_requests_per_s = 0.1
 """
 
 
@@ -173,6 +174,11 @@ def test_by_default_a_silent_connection_ends_after_15_seconds(start_stack: Calla
     with ThreadPoolExecutor() as together:
         for end in [together.submit(_timed, stack.public, sent) for sent in (b"", request(BODY))]:
             assert 14 < end.result()[1] < 18
+
+
+def test_a_network_has_the_allowance_that_is_configured(door: Stack) -> None:
+    told = [say(door.public, request(BODY, {"X-Forwarded-For": f"81.2.69.{last}"})).status for last in (1, 2)]
+    assert told == [204, 429]  # one request in ten seconds
 
 
 # --- who is calling ---------------------------------------------------------------------------------------------------

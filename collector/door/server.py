@@ -1,7 +1,7 @@
-"""The public port: its routes, limits and timeouts.
+"""The public port: its routes, and how it opens and closes; connections.py has its limits.
 
 aiohttp's low-level server with a route table of our own: every answer is one of answers.py, errors of the HTTP parser
-included, and no code of aiohttp's that logs a peer or echoes a request is reached. Limits are hardening.md's table.
+included, and no code of aiohttp's that logs a peer or echoes a request is reached.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.hdrs import UPGRADE
-from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from collector.catalogue.registry import Registry
 from collector.door.answers import (
-    BAD_REQUEST,
     BROKEN,
     GIF,
     HEALTHY,
+    LIMITED,
     METHOD_NOT_ALLOWED,
     MISDIRECTED,
     NOT_FOUND,
@@ -33,14 +32,12 @@ from collector.door.answers import (
     Routes,
 )
 from collector.door.body import BodyRefused
+from collector.door.connections import SOCKET_BYTES, Connection, Connections, Limits
 from collector.door.receive import Receiver
 from collector.door.tally import FLUSH_EVERY_S, Tally
-from collector.errors import InDoubt, Misconfigured
-from collector.log import log, place_of, web_logger
+from collector.errors import InDoubt
+from collector.log import log, place_of
 
-MAX_LINE_BYTES = 4096
-MAX_HEADERS = 64
-LINGER_S = 1
 # While closing: a request under way has its body within 5 s (body.py). Longer would outlast the supervisor's patience.
 DRAIN_S = 6
 SHUTDOWN_S = 1
@@ -63,7 +60,7 @@ class Door:
         tally: Tally,
         *,
         public_hosts: tuple[str, ...],
-        keepalive_s: float,
+        limits: Limits,
         to_read: Mapping[str, Handler] = MappingProxyType({}),
         more: Routes = MappingProxyType({}),
     ) -> None:
@@ -82,11 +79,11 @@ class Door:
             "/v1/pixel.gif": {"GET": self._pixel, "HEAD": self._pixel},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
             HEALTH: {"GET": _healthz, "HEAD": _healthz},
-            **{path: {"GET": tell, "HEAD": tell, "OPTIONS": _no_preflight} for path, tell in to_read.items()},
+            **{path: self._to_read(tell) for path, tell in to_read.items()},
             **more,
         }
         self._below = {path.split("/")[1]: methods for path, methods in self.routes.items() if "{" in path}
-        self._server = _Server(self._answer, keepalive_s)
+        self._server = Connections(self._answer, limits)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=SHUTDOWN_S)
         self._site: web.SockSite | None = None
         self._is_closing = False
@@ -94,6 +91,8 @@ class Door:
 
     async def open(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket."""
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            listener.setsockopt(socket.SOL_SOCKET, buffer, SOCKET_BYTES)  # of every connection it accepts
         await self._runner.setup()
         self._site = web.SockSite(self._runner, listener, backlog=BACKLOG)
         await self._site.start()
@@ -123,7 +122,7 @@ class Door:
             if not self._server.connections and not self._receiver.is_counting_aside:
                 return
             for connection in self._server.connections:
-                if isinstance(connection, _Protocol) and connection.is_idle:
+                if isinstance(connection, Connection) and connection.is_idle:
                     fresh_until = connection.accepted_at + FRESH_S
                     if now > max(began + IDLE_GRACE_S, fresh_until):
                         connection.force_close()
@@ -169,6 +168,12 @@ class Door:
             return await handler(request)
         return PREFLIGHT if request.method == "OPTIONS" else METHOD_NOT_ALLOWED
 
+    def _to_read(self, tell: Handler) -> dict[str, Handler]:
+        async def told(request: web.BaseRequest) -> Answer:
+            return await tell(request) if self._receiver.allows(request) else LIMITED
+
+        return {"GET": told, "HEAD": told, "OPTIONS": _no_preflight}
+
     async def _pixel(self, request: web.BaseRequest) -> Answer:
         """A page hit of a page without scripts: ?site&p (path or URL) and r, the page's referrer if it is known."""
         query = request.rel_url.query
@@ -197,50 +202,3 @@ async def _healthz(request: web.BaseRequest) -> Answer:
 async def _no_preflight(request: web.BaseRequest) -> Answer:
     """What only tells something takes no request that a browser would ask for first."""
     return METHOD_NOT_ALLOWED
-
-
-class _Protocol(web.RequestHandler):
-    """A connection whose broken requests get our own answer and leave no trace in a log."""
-
-    __slots__ = ("accepted_at",)
-
-    accepted_at: float
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once, when the connection was accepted."""
-        self.accepted_at = asyncio.get_running_loop().time()
-        super().connection_made(transport)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it waits for a whole request to come."""
-        waiter = self._waiter
-        return waiter is not None and not waiter.done()
-
-    def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
-        """What aiohttp calls for a request it cannot parse, and for errors outside the handler."""
-        return BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else BROKEN
-
-
-class _Server(web.Server):
-    """aiohttp's server with our limits; makes one _Protocol per connection."""
-
-    def __init__(self, handler: Handler, keepalive_s: float) -> None:
-        if HttpRequestParser is HttpRequestParserPy:  # several CVEs hit only the pure-Python parser
-            raise Misconfigured("aiohttp has no C extensions here: install a wheel of it")
-        super().__init__(handler)
-        self._settings: dict[str, Any] = {
-            "logger": web_logger,
-            "access_log": None,
-            "keepalive_timeout": keepalive_s,
-            "lingering_time": LINGER_S,
-            "max_line_size": MAX_LINE_BYTES,
-            "max_field_size": MAX_LINE_BYTES,
-            "max_headers": MAX_HEADERS,
-            "auto_decompress": False,
-        }
-
-    def __call__(self) -> web.RequestHandler:
-        return _Protocol(self, loop=asyncio.get_running_loop(), **self._settings)
