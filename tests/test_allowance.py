@@ -170,7 +170,7 @@ async def test_an_answer_that_does_not_depend_on_its_event_comes_and_nothing_is_
         "/v1/pixel.gif?site=www.example.org&p=/": 200,
         "/v1/check?product=player&v=1.4.2&os=windows": 204,
     }
-    answers = {}
+    answers: dict[str, Said] = {}
     for caller in (QUIET, LOUD):
         if caller == LOUD:
             await exhaust(door)

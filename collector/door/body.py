@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING
-from multidict import CIMultiDictProxy
 
 from collector.door.answers import BAD_GZIP, BAD_REQUEST, NO_ROOM, TIMEOUT, TOO_LARGE, UNSUPPORTED, Answer
 
@@ -34,13 +33,15 @@ class BodyRefused(Exception):
         self.answer = answer
 
 
-def check_body(headers: CIMultiDictProxy[str]) -> None:
+def check_body(request: web.BaseRequest) -> None:
     """Raise BodyRefused for a body whose head says that it is not to be read."""
+    headers = request.headers
     if headers.get(CONTENT_TYPE, "").partition(";")[0].strip().lower() not in _TYPES:
         raise BodyRefused(UNSUPPORTED)
     length = headers.get(CONTENT_LENGTH)
     if length is None:
-        if headers.get(TRANSFER_ENCODING, "chunked").lower() != "chunked":  # nothing else is decoded here
+        coding = headers.get(TRANSFER_ENCODING, "").lower()  # nothing but chunks is decoded here, and 1.0 has none
+        if coding and (coding != "chunked" or request.version == HttpVersion10):
             raise BodyRefused(BAD_REQUEST)
     elif int(length) > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)

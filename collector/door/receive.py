@@ -71,7 +71,7 @@ class Receiver:
         self, request: web.BaseRequest, answered: Callable[[bytes, Caller], Awaitable[Answer]]
     ) -> Answer:
         """Read a body within all limits and have it answered; 429 or 503 before it is read. Raises BodyRefused."""
-        check_body(request.headers)
+        check_body(request)
         caller = self._judge.caller(request)
         if not self._allowance.left(caller.address):
             return LIMITED
