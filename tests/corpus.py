@@ -4,7 +4,6 @@
     values.jsonl     JSON values, and what a page hit gets that has one as `age_s` or as `referrer`: "ok" or a code;
                      `not_json`: no body that has one is read
     events.jsonl     events of the built-in example: `refused` by that code and field, or accepted
-    questions.jsonl  questions to the analyst port: path (and method, headers, body), and the status of the answer
 
 One case a line. Bytes are spelled as text, a list of pieces, or {"hex": ...}, {"repeat": [piece, times]} (a % in it is
 the number), {"gzip": piece}, {"cut": [piece, bytes off its end]}, {"chunks": piece, "of": bytes}, {"hit": {field: raw}}

@@ -1,21 +1,28 @@
-"""Clients that take their time, each in a form of its own, and good ones beside them; all in the loop that runs them.
+"""Clients that take their time, each in a form of its own, and good ones beside them.
 
 A slow client goes on until the other side ends the connection; how long that took is what it tells. The forms are those
 of hardening.md: nothing, a head or a body by the letter, one that stalls, answers that nobody reads, half a connection,
-one that is kept for nothing.
+one that is kept for nothing. `python -m tests.slow_clients ADDRESS NUMBER` is so many of them, in a process of their
+own, and tells by form how many there were and how long the last of them was borne.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import NamedTuple
 
+import orjson
+
 from collector.tools.wire import END, HEAD, request
+from tests.stack import ROOT
 
 DRIP_S = 0.5
 PATIENCE_S = 40.0
@@ -25,12 +32,16 @@ _ASKING = request(b"[" + b"1," * 19 + b"1]") * 500  # each has an answer of 1.8 
 
 
 class Slow(NamedTuple):
-    """What is sent at once, and then by the letter; `half`: nothing more can come; `unread`: answers pile up."""
+    """What is sent at once, and then by the letter; `half`: nothing more can come; `unread`: answers pile up.
+
+    answered  it begins to be borne with an answer
+    """
 
     sent: bytes
     dripped: bytes = b""
     half: bool = False
     unread: bool = False
+    answered: bool = False
 
 
 FORMS = {
@@ -43,7 +54,7 @@ FORMS = {
     "a body that stalls late": Slow(request(b"[" + b" " * 100_000, _LONG)),
     "half a head, half closed": Slow(HEAD, half=True),
     "half a body, half closed": Slow(request(b"{", _LONG), half=True),
-    "kept for nothing": Slow(request(_HIT)),
+    "kept for nothing": Slow(request(_HIT), answered=True),
     "unread": Slow(_ASKING, unread=True),
 }
 
@@ -56,6 +67,10 @@ async def slowly(address: str, slow: Slow) -> float:
         async with asyncio.timeout(PATIENCE_S):
             reader, writer = await _connection(address)
             try:
+                if slow.answered:
+                    writer.write(slow.sent)
+                    await reader.readuntil(END)
+                    began = loop.time()
                 await _act(reader, writer, slow)
             finally:
                 writer.transport.abort()
@@ -64,13 +79,16 @@ async def slowly(address: str, slow: Slow) -> float:
 
 async def _connection(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, _, port = address.rpartition(":")
-    return await asyncio.open_connection(host, int(port), limit=2**16)
+    own = socket.socket()
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # before it connects, for the window is told then
+    own.settimeout(0)
+    await asyncio.get_running_loop().sock_connect(own, (host, int(port)))
+    return await asyncio.open_connection(sock=own, limit=2**16)
 
 
 async def _act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, slow: Slow) -> None:
-    writer.write(slow.sent)
+    writer.write(b"" if slow.answered else slow.sent)
     if slow.unread:
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads has it
         while True:
             writer.write(_ASKING)
@@ -144,6 +162,29 @@ async def _client(address: str, good: Good, stop: asyncio.Event, due: tuple[floa
     writer.transport.abort()
 
 
-def mixed(number: int) -> list[str]:
-    """So many slow clients by the names of their forms, all forms in turn."""
-    return list(islice(cycle(FORMS), number))
+def slow_process(address: str, number: int) -> subprocess.Popen[bytes]:
+    """So many slow clients in another process."""
+    return subprocess.Popen([sys.executable, "-m", __name__, address, str(number)], stdout=subprocess.PIPE, cwd=ROOT)
+
+
+def borne_s(process: subprocess.Popen[bytes]) -> dict[str, tuple[int, float]]:
+    """What it said at its end."""
+    said, _ = process.communicate(timeout=2 * PATIENCE_S)
+    assert process.returncode == 0
+    return {name: (told[0], told[1]) for name, told in orjson.loads(said).items()}
+
+
+async def _all_slow(address: str, number: int) -> None:
+    names = list(islice(cycle(FORMS), number))
+    seconds = await asyncio.gather(*(slowly(address, FORMS[name]) for name in names))
+    by_form: dict[str, list[float]] = {name: [] for name in FORMS}
+    for name, borne in zip(names, seconds, strict=True):
+        by_form[name].append(borne)
+    told = {name: (len(borne), max(borne)) for name, borne in by_form.items()}
+    sys.stdout.buffer.write(orjson.dumps(told))
+
+
+if __name__ == "__main__":
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    asyncio.run(_all_slow(sys.argv[1], int(sys.argv[2])))

@@ -2,7 +2,7 @@
 
     a line, a header   4,096 bytes        headers      64        a body       5 s, 256 KiB (body.py)
     silence            keepalive_s, 15 s  kept buffers 128 KiB to send and to receive, 64 KiB of answers nobody reads
-    connections        10,000, or half of what the process may open: beyond it the longest idle are ended
+    connections        4,096, or half of what the process may open: beyond it the longest idle are ended
 
 A connection in a head that does not end is silent: only a whole request ends that. server.py makes them.
 """
@@ -26,7 +26,8 @@ MAX_LINE_BYTES = 4096
 MAX_HEADERS = 64
 LINGER_S = 1
 SOCKET_BYTES = 64 * 1024  # the kernel takes it twice; left alone it keeps up to 4 MB of answers that nobody reads
-MAX_CONNECTIONS = 10_000  # idle ones take 12 KB each
+QUEUED = 2  # requests behind the one that is answered, from which on nothing more is read; aiohttp has 32
+MAX_CONNECTIONS = 4_096  # idle ones take 12 KB each, and hostile ones 100 KB
 BURST = 2_048  # as many as the backlog holds may come at once, before any are ended
 _SHED = 20  # one in so many is ended at once, so that looking for the idlest is seldom
 
@@ -37,6 +38,10 @@ class Connection(web.RequestHandler):
     __slots__ = ("accepted_at",)
 
     accepted_at: float
+
+    def __init__(self, manager: web.Server, **settings: Any) -> None:
+        super().__init__(manager, loop=asyncio.get_running_loop(), **settings)
+        self._max_msg_queue_size, self._msg_queue_resume_size = QUEUED, QUEUED // 2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, when the connection was accepted."""
@@ -91,7 +96,7 @@ class Connections(web.Server):
         }
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, loop=asyncio.get_running_loop(), **self._settings)
+        return Connection(self, **self._settings)
 
     def has_room(self) -> bool:
         """Whether one more connection may stay; from the limit on the longest idle are ended for it."""

@@ -128,6 +128,7 @@ class Door:
                         connection.force_close()
 
     def _flush(self) -> None:
+        self._receiver.lap()
         self._tally.flush()
         self._flushing = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
 
