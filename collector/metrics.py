@@ -23,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
-Reason = Literal["bot", "referrer_spam", "opt_out", "test", "prefetch", "partial", "unmapped", "unavailable"]
+Reason = Literal["bot", "referrer_spam", "opt_out", "test", "prefetch", "partial", "unmapped", "unavailable", "limited"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 FILTER_DAYS = ("today", "yesterday")
 BODY_STATUSES = (400, 404, 405, 408, 413, 415, 417, 421, 429, 500, 503)

@@ -8,21 +8,33 @@ rule. The analyst token and the password of a ClickHouse server are in it, and i
 from __future__ import annotations
 
 import ipaddress
-import math
-import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from collector.catalogue.registry import Registry, quoted, read_registry
+from collector.catalogue.registry import Registry, read_registry
 from collector.catalogue.releases import Releases, read_releases, releases_of
 from collector.errors import Misconfigured
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from collector.setting_values import (
+    Address,
+    Network,
+    as_address,
+    as_file,
+    as_flag,
+    as_log_level,
+    as_networks,
+    as_path,
+    as_text,
+    as_texts,
+    as_token,
+    as_workers,
+    default_workers,
+    number,
+)
 
 EXAMPLE = Path(__file__).parent / "example.toml"
 PREFIX = "COLLECTOR_"
@@ -35,21 +47,6 @@ VARIABLES = {
 }
 # Read by the build and by the tests, not here.
 VARIABLES_OF_OTHERS = {"COLLECTOR_SKIP_UI", "COLLECTOR_TEST_CLICKHOUSE"}
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-MAX_WORKERS = 64  # what the shared memory has room for (count/filter.py)
-MAX_DEFAULT_WORKERS = 8
-TOKEN_CHARACTERS = range(32, 201)
-MAX_PORT = 65_535
-
-
-class Address(NamedTuple):
-    """Where a port listens. Port 0 means any free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +80,7 @@ class Settings:
     forwarded_header: str
     public_hosts: tuple[str, ...]
     keepalive_s: float
+    network_requests_per_s: float
     unknown: tuple[str, ...]
     text: dict[str, Any] = field(repr=False)
     registry: Registry
@@ -123,7 +121,7 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
     for variable, name in VARIABLES.items():
         if environ.get(variable):
             given.setdefault(name, (variable, environ[variable]))
-    config = _path(*given["config"]) if "config" in given else None
+    config = as_path(*given["config"]) if "config" in given else None
     text, registry = _configuration(config or EXAMPLE)
     for name in _READERS:
         if name in text:
@@ -161,128 +159,33 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-def _breaks(source: str, rule: str, value: object) -> Misconfigured:
-    """What to raise for a value that may be shown: it is the operator's own."""
-    return Misconfigured(f"{source}: {rule}, not {quoted(value)}")
-
-
-def _path(source: str, value: object) -> Path:
-    del source
-    return Path(str(value)).expanduser().absolute()
-
-
-def _file(source: str, value: object) -> Path:
-    path = _path(source, value)
-    if not path.is_file():
-        raise Misconfigured(f"{source}: must be a file, and there is no {path}")
-    return path
-
-
-def _address(source: str, value: object) -> Address:
-    host, colon, port = str(value).rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise _breaks(source, "must have its IPv6 address in brackets, as [::1]:8080", value)
-    if not (host and colon and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
-        raise _breaks(source, "must be HOST:PORT, as 127.0.0.1:8080 or [::1]:8080", value)
-    return Address(host, int(port))
-
-
-def _workers(source: str, value: object) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_WORKERS):
-        raise _breaks(source, f"must be a whole number from 1 to {MAX_WORKERS}", value)
-    return int(text)
-
-
-def _number(lowest: float, highest: float, unit: str) -> Callable[[str, object], float]:
-    def read(source: str, value: object) -> float:
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = math.nan
-        if not lowest <= number <= highest:
-            raise _breaks(source, f"must be a number of {unit} from {lowest:g} to {highest:.9g}", value)
-        return number
-
-    return read
-
-
-def _token(source: str, value: object) -> str:
-    text = str(value)
-    if len(text) not in TOKEN_CHARACTERS or not text.isascii() or not text.isprintable():
-        first, last = TOKEN_CHARACTERS[0], TOKEN_CHARACTERS[-1]
-        raise Misconfigured(f"{source}: must be {first} to {last} printable ASCII characters")  # and is not shown
-    return text
-
-
-def _log_level(source: str, value: object) -> str:
-    level = str(value).lower()
-    if level not in LOG_LEVELS:
-        raise _breaks(source, f"must be one of: {', '.join(LOG_LEVELS)}", value)
-    return level
-
-
-def _flag(source: str, value: object) -> bool:
-    said = {"true": True, "false": False}.get(str(value).lower())
-    if said is None:
-        raise _breaks(source, "must be true or false", value)
-    return said
-
-
-def _networks(source: str, value: object) -> tuple[Network, ...]:
-    networks = []
-    for text in _texts(source, value):
-        try:
-            networks.append(ipaddress.ip_network(text))
-        except ValueError as error:
-            raise _breaks(source, "must be a list of networks, as 10.0.0.0/8 or 2001:db8::/32", text) from error
-    return tuple(networks)
-
-
-def _text(source: str, value: object) -> str:
-    del source
-    return str(value)
-
-
-def _texts(source: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise _breaks(source, "must be a list of strings", value)
-    return tuple(str(each) for each in value)
-
-
-def _default_workers() -> int:
-    """One core is left to the warehouse process; beyond eight workers an operator should have measured."""
-    return max(1, min(len(os.sched_getaffinity(0)) - 1, MAX_DEFAULT_WORKERS))
-
-
 _READERS: dict[str, Callable[[str, object], Any]] = {
-    "data": _path,
-    "public": _address,
-    "analyst": _address,
-    "workers": _workers,
-    "segment_s": _number(0.05, 3600, "seconds"),
-    "segment_mb": _number(0.1, 64, "megabytes"),
-    "spool_mb": _number(1, 100_000_000, "megabytes"),
-    "live_fold_s": _number(0, 86_400, "seconds"),
-    "analyst_token": _token,
-    "geoip_db": _file,
-    "referrer_spam": _file,
-    "log_level": _log_level,
-    "clickhouse": _text,
-    "strict_memory": _flag,
-    "trusted_proxies": _networks,
-    "forwarded_header": _text,
-    "public_hosts": _texts,
-    "keepalive_s": _number(1, 15, "seconds"),
+    "data": as_path,
+    "public": as_address,
+    "analyst": as_address,
+    "workers": as_workers,
+    "segment_s": number(0.05, 3600, "seconds"),
+    "segment_mb": number(0.1, 64, "megabytes"),
+    "spool_mb": number(1, 100_000_000, "megabytes"),
+    "live_fold_s": number(0, 86_400, "seconds"),
+    "analyst_token": as_token,
+    "geoip_db": as_file,
+    "referrer_spam": as_file,
+    "log_level": as_log_level,
+    "clickhouse": as_text,
+    "strict_memory": as_flag,
+    "trusted_proxies": as_networks,
+    "forwarded_header": as_text,
+    "public_hosts": as_texts,
+    "keepalive_s": number(1, 15, "seconds"),
+    "network_requests_per_s": number(0, 1_000_000, "requests"),
 }
 
 _DEFAULTS: dict[str, Callable[[], Any]] = {
     "data": lambda: Path("var").absolute(),
     "public": lambda: Address("127.0.0.1", 8080),
     "analyst": lambda: Address("127.0.0.1", 8081),
-    "workers": _default_workers,
+    "workers": default_workers,
     "segment_s": lambda: 10.0,
     "segment_mb": lambda: 64.0,
     "spool_mb": lambda: 4096.0,
@@ -297,4 +200,5 @@ _DEFAULTS: dict[str, Callable[[], Any]] = {
     "forwarded_header": lambda: "X-Forwarded-For",
     "public_hosts": tuple,
     "keepalive_s": lambda: 15.0,
+    "network_requests_per_s": lambda: 1000.0,
 }

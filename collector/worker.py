@@ -12,7 +12,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from collector.adapters.aptabase import Aptabase
 from collector.adapters.plausible import Plausible
@@ -24,13 +23,15 @@ from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts
 from collector.disk import DISK
+from collector.door.allowance import Allowance
 from collector.door.answers import Routes
 from collector.door.beacon import Beacon
 from collector.door.caller import Callers
+from collector.door.connections import Limits
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
 from collector.door.privacy_page import Operator
-from collector.door.receive import Receiver
+from collector.door.receive import Counting, Receiver
 from collector.door.redirects import Redirects
 from collector.door.seeing import Seeing
 from collector.door.server import Door
@@ -63,16 +64,8 @@ OLD_DAYS = 365  # networks move: a country database is worth replacing once a ye
 _GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
-class _Counting(NamedTuple):
-    """What a worker counts with."""
-
-    caps: Caps
-    marks: Marks
-    minutes: MinuteCounts
-
-
-def _counting(declarations: Declarations, memory: SharedMemory, inherited: Inherited) -> _Counting:
-    return _Counting(
+def _counting(declarations: Declarations, memory: SharedMemory, inherited: Inherited) -> Counting:
+    return Counting(
         Caps(declarations.layouts, declarations.cap, memory),
         Marks(declarations.layouts, memory),
         MinuteCounts(inherited.minutes_fd, inherited.worker),
@@ -110,13 +103,14 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
         metrics.epoch(memory.epoch)
         spool = _spool(settings, inherited, declarations, memory, metrics)
         tally = Tally(metrics)
-        receiver = Receiver(judge=judge, spool=spool, clock=clock, tally=tally, **counting._asdict())
+        allowance = Allowance(settings.network_requests_per_s)
+        receiver = Receiver(judge=judge, counting=counting, spool=spool, clock=clock, tally=tally, allowance=allowance)
         door = Door(
             receiver,
             settings.registry,
             tally,
             public_hosts=settings.public_hosts,
-            keepalive_s=settings.keepalive_s,
+            limits=Limits(settings.keepalive_s),
             to_read=to_read,
             more=more_routes(receiver, settings, declarations, clock),
         )
@@ -208,7 +202,7 @@ def region_of(settings: Settings) -> Region:
     return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
 
 
-async def _keep_up(counting: _Counting, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
+async def _keep_up(counting: Counting, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:
     """Let go of what belongs to a dead key, and show how full the filters are."""
     while True:
         now_s = clock.now()

@@ -19,12 +19,14 @@ from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts, make_minutes
 from collector.disk import DISK, Disk
+from collector.door.allowance import Allowance
 from collector.door.answers import Routes
 from collector.door.caller import Callers
+from collector.door.connections import Limits
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
 from collector.door.privacy_page import Operator
-from collector.door.receive import Receiver
+from collector.door.receive import Counting, Receiver
 from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
@@ -77,7 +79,7 @@ class OpenDoor:
 
 
 @asynccontextmanager
-async def open_door(
+async def open_door(  # noqa: PLR0913 - one for each way in which a door may differ
     data: Path,
     at_s: float,
     operator: Operator | None = None,
@@ -86,6 +88,8 @@ async def open_door(
     config: Path | None = None,
     quota_bytes: int = QUOTA_BYTES,
     disk: Disk = DISK,
+    allowance: Allowance | None = None,
+    limits: Limits = Limits(keepalive_s=15),  # noqa: B008 - it cannot change
 ) -> AsyncIterator[OpenDoor]:
     """A door with made-up countries, that trusts this machine as a proxy; of the built-in example unless told."""
     settings = read_settings({"config": config}, {})
@@ -105,17 +109,20 @@ async def open_door(
     spool = new_writer(data / "spool", quota_bytes=quota_bytes, disk=disk)
     receiver = Receiver(
         judge=judge,
-        caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
-        marks=Marks(DECLARATIONS.layouts, memory),
+        counting=Counting(
+            Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
+            Marks(DECLARATIONS.layouts, memory),
+            MinuteCounts(make_minutes(registry.properties), 0),
+        ),
         spool=spool,
-        minutes=MinuteCounts(make_minutes(registry.properties), 0),
         clock=clock,
         tally=tally,
+        allowance=allowance or Allowance(0),
     )
     book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), operator or Operator(), clock)
     to_read = book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes()
     more = more_routes(receiver, settings, DECLARATIONS, clock)
-    door = Door(receiver, registry, tally, public_hosts=(), keepalive_s=15, to_read=to_read, more=more)
+    door = Door(receiver, registry, tally, public_hosts=(), limits=limits, to_read=to_read, more=more)
     listener = socket.create_server(("127.0.0.1", 0))
     await door.open(listener)
     try:

@@ -86,21 +86,6 @@ def test_a_bad_event_is_answered_with_code_and_field_and_without_what_was_sent(d
         assert len(text) < 4 or text.encode() not in reply.body
 
 
-def test_a_refused_event_never_costs_its_neighbours(door: Stack) -> None:
-    one_of_each = {(bad.event["kind"], bad.code): bad for bad in reversed(bad_events())}.values()
-    bodies = [(at, bad, [*[GOOD] * at, bad.event, *[GOOD] * (10 - at)]) for bad in one_of_each for at in (0, 5, 10)]
-
-    def send() -> None:
-        for at, bad, body in bodies:
-            answer = door.post(json.dumps(body).encode()).json
-            assert answer["accepted"] == 10, bad
-            assert [(each["index"], each["code"]) for each in answer["rejected"]] == [(at, bad.code)]
-
-    seen = gained_by(door, send, 11 * len(bodies))
-    assert seen["accepted"] == 10 * len(bodies)
-    assert seen["refused"] == len(bodies)
-
-
 def test_the_first_twenty_refused_are_listed_and_all_are_counted(door: Stack) -> None:
     replies: list[Reply] = []
     seen = gained_by(door, lambda: replies.append(door.post([GOOD, *[{**GOOD, "kind": "odd"}] * 25])), 26)

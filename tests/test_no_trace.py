@@ -36,6 +36,7 @@ REQUESTS = Requests(CANARIES.words)
 FAILING = """
 import asyncio, socket, sys
 from types import SimpleNamespace
+from collector.door.connections import Limits
 from collector.door.server import Door
 from collector.log import configure, loop_exception_handler
 class Receiver:
@@ -44,11 +45,12 @@ class Receiver:
         await request.read()
         raise ValueError(f"{local} {request.rel_url}")
     receive_one = count_aside = receive
+    def lap(self): pass
 async def main():
     asyncio.get_running_loop().set_exception_handler(loop_exception_handler)
     listener = socket.create_server(("127.0.0.1", 0))
     tally = SimpleNamespace(flush=lambda: None, refused_body=lambda status: None)
-    await Door(Receiver(), SimpleNamespace(sites={}), tally, public_hosts=(), keepalive_s=1).open(listener)
+    await Door(Receiver(), SimpleNamespace(sites={}), tally, public_hosts=(), limits=Limits(1)).open(listener)
     print(listener.getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
 configure("debug")

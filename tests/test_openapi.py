@@ -70,7 +70,8 @@ def test_every_declared_report_kind_code_and_parameter_is_described() -> None:
     assert SCHEMAS["ReportName"]["enum"] == list(DECLARATIONS.reports)
     assert SCHEMAS["EventCode"]["enum"] == list(Code)
     assert {each["$ref"].rpartition("/")[2] for each in SCHEMAS["Event"]["oneOf"]} == DECLARATIONS.kinds.keys()
-    assert {*SCHEMAS["Seen"]["properties"]["reason"]["enum"]} == {*REASONS, None} - {"unmapped", "unavailable"}
+    never_seen = {"unmapped", "unavailable", "limited"}
+    assert {*SCHEMAS["Seen"]["properties"]["reason"]["enum"]} == {*REASONS, None} - never_seen
     codes = {*access.CODES.values(), "insecure"}
     assert {*SCHEMAS["Refusal"]["properties"]["error"]["properties"]["code"]["enum"]} == codes
     ask = DESCRIPTION["paths"]["/api/v1/reports/{report}"]["get"]["parameters"]

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from collector.errors import Misconfigured
-from collector.settings import EXAMPLE, Address, Settings, read_settings
+from collector.setting_values import Address
+from collector.settings import EXAMPLE, Settings, read_settings
 
 SITE = '[[site]]\nid = "a.example"\nhosts = ["a.example"]\n'
 

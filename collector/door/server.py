@@ -1,7 +1,7 @@
-"""The public port: its routes, limits and timeouts.
+"""The public port: its routes, and how it opens and closes; connections.py has its limits.
 
-A route table of our own over connections of our own (connection.py): every answer is one of answers.py, and no code of
-aiohttp's that logs a peer or echoes a request is reached. Limits are hardening.md's table.
+A route table of our own over connections of our own (connections.py): every answer is one of answers.py, and no code of
+aiohttp's that logs a peer or echoes a request is reached.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collector.door.answers import (
     BROKEN,
     GIF,
     HEALTHY,
+    LIMITED,
     METHOD_NOT_ALLOWED,
     MISDIRECTED,
     NOT_FOUND,
@@ -31,7 +32,7 @@ from collector.door.answers import (
     Routes,
 )
 from collector.door.body import BodyRefused
-from collector.door.connection import Connection, Connections
+from collector.door.connections import SOCKET_BYTES, Connection, Connections, Limits
 from collector.door.receive import Receiver
 from collector.door.tally import FLUSH_EVERY_S, Tally
 from collector.errors import InDoubt
@@ -59,7 +60,7 @@ class Door:
         tally: Tally,
         *,
         public_hosts: tuple[str, ...],
-        keepalive_s: float,
+        limits: Limits,
         to_read: Mapping[str, Handler] = MappingProxyType({}),
         more: Routes = MappingProxyType({}),
     ) -> None:
@@ -78,11 +79,11 @@ class Door:
             "/v1/pixel.gif": {"GET": self._pixel, "HEAD": self._pixel},
             "/v1/uninstall": {"GET": self._uninstall, "POST": self._uninstall},
             HEALTH: {"GET": _healthz, "HEAD": _healthz},
-            **{path: {"GET": tell, "HEAD": tell, "OPTIONS": _no_preflight} for path, tell in to_read.items()},
+            **{path: self._to_read(tell) for path, tell in to_read.items()},
             **more,
         }
         self._below = {path.split("/")[1]: methods for path, methods in self.routes.items() if "{" in path}
-        self._server = Connections(self._answer, keepalive_s)
+        self._server = Connections(self._answer, limits)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=SHUTDOWN_S)
         self._site: web.SockSite | None = None
         self._is_closing = False
@@ -90,6 +91,8 @@ class Door:
 
     async def open(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket."""
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            listener.setsockopt(socket.SOL_SOCKET, buffer, SOCKET_BYTES)  # of every connection it accepts
         await self._runner.setup()
         self._site = web.SockSite(self._runner, listener, backlog=BACKLOG)
         await self._site.start()
@@ -125,6 +128,7 @@ class Door:
                         connection.force_close()
 
     def _flush(self) -> None:
+        self._receiver.lap()
         self._tally.flush()
         self._flushing = asyncio.get_running_loop().call_later(FLUSH_EVERY_S, self._flush)
 
@@ -164,6 +168,12 @@ class Door:
         if handler is not None:
             return await handler(request)
         return PREFLIGHT if request.method == "OPTIONS" else METHOD_NOT_ALLOWED
+
+    def _to_read(self, tell: Handler) -> dict[str, Handler]:
+        async def told(request: web.BaseRequest) -> Answer:
+            return await tell(request) if self._receiver.allows(request) else LIMITED
+
+        return {"GET": told, "HEAD": told, "OPTIONS": _no_preflight}
 
     async def _pixel(self, request: web.BaseRequest) -> Answer:
         """A page hit of a page without scripts: ?site&p (path or URL) and r, the page's referrer if it is known."""

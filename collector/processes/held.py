@@ -19,7 +19,8 @@ from collector.count.minutes import make_minutes
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
 from collector.processes.inherited import NONE, Inherited
-from collector.settings import Address, Settings
+from collector.setting_values import Address
+from collector.settings import Settings
 
 BACKLOG = 2048
 BIND_PATIENCE_S = 1.0

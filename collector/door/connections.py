@@ -1,31 +1,41 @@
-"""One connection of the public port: aiohttp's parser reads its requests, which are answered here one after the other.
+"""The connections of the public port: what is parsed, how long and how many are kept, our own answer to what is broken.
 
-aiohttp's own loop (RequestHandler.start) makes a task, a copy of the context, a writer and a response of every request.
-Our answers are bytes that are ready (answers.py), so of that loop only this is left: wait for a request, have it
-answered, write. Parser, flow control, the queue of pipelined requests and the keep-alive timer stay aiohttp's. What
-cannot be parsed gets an answer of our own, and nothing of a request reaches a log. Made by server.py.
+    a line, a header   4,096 bytes        headers      64        a body       5 s, 256 KiB (body.py)
+    silence            keepalive_s, 15 s  kept buffers 128 KiB to send and to receive, 64 KiB of answers nobody reads
+    connections        4,096, or half of what the process may open: beyond it the longest idle are ended
+
+A connection in a head that does not end is silent: only a whole request ends that. Requests are read by aiohttp's
+parser and answered here, one after the other. Its own loop (RequestHandler.start) makes a task, a copy of the
+context, a writer and a response of each; our answers are ready bytes (answers.py), so only this is left of it: wait
+for a request, have it answered, write. Parser, flow control, the queue of pipelined requests and the keep-alive timer
+stay aiohttp's. Nothing of a request reaches a log. server.py makes connections.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+import resource
+from heapq import nsmallest
+from typing import Any, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy, RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from collector.door.answers import BAD_REQUEST, Answer
+from collector.door.answers import BAD_REQUEST, Answer, Handler
 from collector.errors import Misconfigured
 from collector.log import log, place_of, web_logger
 
 MAX_LINE_BYTES = 4096
 MAX_HEADERS = 64
 LINGER_S = 1
+SOCKET_BYTES = 64 * 1024  # the kernel takes it twice; left alone it keeps up to 4 MB of answers that nobody reads
+QUEUED = 2  # requests behind the one that is answered, from which on nothing more is read; aiohttp has 32
+MAX_CONNECTIONS = 4_096  # idle ones take 12 KB each, and hostile ones 100 KB
+BURST = 2_048  # as many as the backlog holds may come at once, before any are ended
+_SHED = 20  # one in so many is ended at once, so that looking for the idlest is seldom
 
-Answering = Callable[[web.BaseRequest], Awaitable[Answer]]
 _NO_WRITER = cast("AbstractStreamWriter", None)  # a request of ours is never answered through its writer
 
 
@@ -36,20 +46,28 @@ class Connection(web.RequestHandler):
 
     accepted_at: float
 
-    def __init__(self, connections: Connections, answering: Answering, settings: dict[str, Any]) -> None:
+    def __init__(self, connections: Connections, answering: Handler, settings: dict[str, Any]) -> None:
         super().__init__(connections, loop=asyncio.get_running_loop(), **settings)
         self._answering = answering
+        self._max_msg_queue_size, self._msg_queue_resume_size = QUEUED, QUEUED // 2
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, when the connection was accepted."""
         self.accepted_at = self._loop.time()
         super().connection_made(transport)
+        if isinstance(self._manager, Connections) and not self._manager.has_room():
+            self.force_close()
 
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a whole request to come."""
         waiter = self._waiter
         return waiter is not None and not waiter.done()
+
+    @property
+    def idle_since(self) -> float:
+        """Orders connections by when they had their last answer."""
+        return self._next_keepalive_close_time
 
     async def start(self) -> None:
         """Answer requests in the order they come, until one ends the connection. The connection's only task."""
@@ -119,18 +137,27 @@ class Connection(web.RequestHandler):
         return True
 
 
-class Connections(web.Server):
-    """aiohttp's server with our limits; makes one Connection for each."""
+class Limits(NamedTuple):
+    """After how many silent seconds a connection ends; how many there may be, if the process may open twice as many."""
 
-    def __init__(self, answering: Answering, keepalive_s: float) -> None:
+    keepalive_s: float
+    connections: int = MAX_CONNECTIONS
+
+
+class Connections(web.Server):
+    """aiohttp's server with our limits."""
+
+    def __init__(self, answering: Handler, limits: Limits) -> None:
         if HttpRequestParser is HttpRequestParserPy:  # several CVEs hit only the pure-Python parser
             raise Misconfigured("aiohttp has no C extensions here: install a wheel of it")
         super().__init__(answering)  # type: ignore[arg-type]  # never called: a Connection does not ask for it
         self._answering = answering
+        self._most = min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._shedding: asyncio.Handle | None = None
         self._settings: dict[str, Any] = {
             "logger": web_logger,
             "access_log": None,
-            "keepalive_timeout": keepalive_s,
+            "keepalive_timeout": limits.keepalive_s,
             "lingering_time": LINGER_S,
             "max_line_size": MAX_LINE_BYTES,
             "max_field_size": MAX_LINE_BYTES,
@@ -140,3 +167,17 @@ class Connections(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, self._answering, self._settings)
+
+    def has_room(self) -> bool:
+        """Whether one more connection may stay; from the limit on the longest idle are ended for it."""
+        number = len(self._connections)
+        if number > self._most and not self._shedding:
+            self._shedding = asyncio.get_running_loop().call_soon(self._shed)
+        return number <= self._most + min(BURST, self._most // 2)
+
+    def _shed(self) -> None:
+        self._shedding = None
+        spare = len(self._connections) - self._most + self._most // _SHED
+        idle = (each for each in self._connections if isinstance(each, Connection) and each.is_idle)
+        for connection in nsmallest(spare, idle, key=lambda each: each.idle_since):
+            connection.force_close()

@@ -1,0 +1,128 @@
+"""Clients that dawdle, hoard or never read are borne for seconds, and take nothing from those who do not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from collector.door.connections import Limits
+from collector.tools.wire import END, request
+from tests.counting import load, today
+from tests.open_door import OpenDoor, open_door
+from tests.slow_clients import FORMS, borne_s, good_clients, slow_process, slowly
+from tests.stack import ROOT, Stack, eventually
+
+NOW = 1_795_600_000
+HIT = orjson.dumps({"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/pricing"})
+GONE_S = 20.0
+PATHS = 50
+MOST = 20
+
+
+async def connection(door: OpenDoor, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.rpartition(":")[2]))
+    writer.write(sent)
+    await writer.drain()
+    return reader, writer
+
+
+async def answered(reader: asyncio.StreamReader) -> int:
+    """The status of an answer; 0 if there is none."""
+    try:
+        head = await asyncio.wait_for(reader.readuntil(END), 20)
+    except (EOFError, OSError):
+        return 0
+    return int(head.split(b" ", 2)[1])
+
+
+async def test_where_too_many_are_connected_the_longest_idle_end_and_the_rest_goes_on(tmp_path: Path) -> None:
+    async with open_door(tmp_path / "data", NOW, limits=Limits(15, connections=MOST)) as door:
+        hit = request(HIT)
+        idle = [await connection(door, b"") for _ in range(MOST // 2)]
+        used = [await connection(door, hit) for _ in range(MOST // 2)]
+        assert [await answered(reader) for reader, _ in used] == [204] * (MOST // 2)
+        reader, _ = await connection(door, hit)  # one too many, and one in twenty makes room
+        assert await answered(reader) == 204
+        assert [await asyncio.wait_for(reader.read(1), 20) for reader, _ in idle[:2]] == [b"", b""]
+        for reader, writer in [*idle[2:], *used]:
+            writer.write(hit)
+            assert await answered(reader) == 204
+
+
+async def test_a_flood_of_connections_that_send_nothing_keeps_nobody_out(tmp_path: Path) -> None:
+    async with open_door(tmp_path / "data", NOW, limits=Limits(15, connections=MOST)) as door:
+        kept = []
+        for _ in range(20 * MOST):
+            kept.append(await connection(door, b""))
+            reader, writer = await connection(door, request(HIT))
+            assert await answered(reader) == 204
+            writer.close()
+
+
+async def test_bodies_that_are_only_announced_take_no_room(tmp_path: Path) -> None:
+    async with open_door(tmp_path / "data", NOW) as door:
+        announced = {"Content-Length": "262144"}
+        slow = [await connection(door, request(b"[", announced)) for _ in range(300)]  # 75 MB, of 64
+        reader, _ = await connection(door, request(HIT))
+        assert await answered(reader) == 204
+        reader, writer = await connection(door, request(b"[", announced))
+        writer.write(b" " * 262_142 + b"]")
+        assert await answered(reader) == 200
+        for _, writer in slow:
+            writer.transport.abort()
+
+
+async def test_bodies_that_do_not_end_leave_room_for_whole_ones(tmp_path: Path) -> None:
+    async with open_door(tmp_path / "data", NOW) as door:
+        most = request(b"[" + b" " * 262_000, {"Content-Length": "262144"})
+        slow = [await connection(door, most) for _ in range(210)]  # 52 MB, of 48
+        reader, _ = await connection(door, request(HIT))
+        assert await answered(reader) == 204
+        answers = [asyncio.create_task(answered(reader)) for reader, _ in slow]
+        done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+        assert {each.result() for each in done} == {503}
+        for _, writer in slow:
+            writer.transport.abort()
+        await asyncio.wait(answers)
+        reader, writer = await connection(door, most)  # what was taken is given back
+        writer.write(b" " * 142 + b"]")
+        assert await answered(reader) == 200
+
+
+async def test_answers_that_nobody_reads_are_made_for_a_moment_only(tmp_path: Path) -> None:
+    async with open_door(tmp_path / "data", NOW) as door:
+        await slowly(door.url.removeprefix("http://"), FORMS["unread"])
+        asked = door.seen()["refused"] / 20
+    assert 32 < asked < 500  # of 1.8 kB each
+
+
+@pytest.mark.parametrize(
+    ("number", "rate", "keepalive_s"),
+    [(200, 200, 2), pytest.param(2_000, 1_000, 15, marks=pytest.mark.slow)],
+)
+async def test_good_ones_are_counted_beside_slow_ones_of_every_form(
+    start_stack: Callable[..., Stack], number: int, rate: int, keepalive_s: int
+) -> None:
+    example = (ROOT / "collector" / "example.toml").read_text("utf-8")
+    stack = start_stack(config=f"keepalive_s = {keepalive_s}\n{example}")
+    hits = [request(HIT.replace(b"pricing", b"page/%d" % page)) for page in range(PATHS)]
+    async with good_clients(stack.public, hits, rate) as good:
+        await asyncio.to_thread(eventually, lambda: len(good.seconds) >= rate, "a second of good ones")
+    alone = good
+    slow = slow_process(stack.public, number)
+    async with good_clients(stack.public, hits, rate) as good:
+        borne = await asyncio.to_thread(borne_s, slow)
+    for name, (clients, seconds) in borne.items():
+        assert clients >= number // len(FORMS)
+        assert seconds < GONE_S, name
+    assert (alone.failed, good.failed) == (0, 0)
+    sent = len(alone.seconds) + len(good.seconds) + borne["kept for nothing"][0]
+    await asyncio.to_thread(load, stack)
+    assert stack.ask("traffic", property="www.example.org", **today())["totals"]["events"] == sent
+    told = [f"p50 {each.quantile_ms(0.5):.0f} ms, p99 {each.quantile_ms(0.99):.0f} ms" for each in (alone, good)]
+    print(f"{number} slow, {rate} good a second: alone {told[0]}, beside them {told[1]}")  # noqa: T201 - the figure
+    stack.stop()
