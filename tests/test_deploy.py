@@ -22,8 +22,8 @@ from tests.stack import ROOT
 
 PROFILES = ("single", "cluster")
 SECRETS = {
-    **dict.fromkeys(("CLICKHOUSE_PASSWORD", "CLICKHOUSE_SECRET", "COLLECTOR_WRITER_PASSWORD"), "canary"),
-    **dict.fromkeys(("COLLECTOR_READER_PASSWORD", "COLLECTOR_ANALYST_PASSWORD", "COLLECTOR_ANALYST_TOKEN"), "canary"),
+    **dict.fromkeys(("CLICKHOUSE_PASSWORD", "CLICKHOUSE_SECRET", "CLICKHOUSE_WRITER_PASSWORD"), "canary"),
+    **dict.fromkeys(("CLICKHOUSE_READER_PASSWORD", "CLICKHOUSE_ANALYST_PASSWORD", "COLLECTOR_ANALYST_TOKEN"), "canary"),
 }
 DATABASES = re.compile(r"clickhouse|keeper")
 
@@ -213,7 +213,7 @@ def test_the_cluster_names_its_own_containers() -> None:
     replicas = {str(each.text) for each in cluster.iterfind("./remote_servers/collector/shard/replica/host")}
     keepers = {str(each.text) for each in cluster.iterfind("./zookeeper/node/host")}
     assert len(cluster.findall("./remote_servers/collector/shard")) == 1
-    assert replicas == set(mounts("cluster.xml")) == {"clickhouse-1", "clickhouse-2"}
+    assert replicas == set(mounts("cluster.xml")) == {"clickhouse-1", "clickhouse-2", "clickhouse-3"}
     assert keepers == set(mounts("keeper.xml")) == {"keeper-1", "keeper-2", "keeper-3"}
     for name, service in {**mounts("cluster.xml"), **mounts("keeper.xml")}.items():
         assert service["hostname"] == name

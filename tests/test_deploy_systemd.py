@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.proxying import DEPLOY
 from tests.requires import needs
+from tests.stack import ROOT, Stack
 
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("collector*"))
 
@@ -45,3 +48,54 @@ def test_a_unit_keeps_memory_off_the_disk_and_reloads_in_place() -> None:
     lines = set(text.splitlines())
     assert {"LimitCORE=0", "MemorySwapMax=0", "KillMode=mixed", "OOMPolicy=continue"} <= lines
     assert "ExecReload=/bin/kill -HUP $MAINPID" in lines
+
+
+# --- what the collector asks of the kernel ----------------------------------------------------------------------------
+
+
+def calls_of(group: str) -> set[str]:
+    """Every system call of a group of systemd's, groups in it taken apart."""
+    told = subprocess.run(["systemd-analyze", "syscall-filter", group], capture_output=True, text=True, check=True)
+    names = [line.strip() for line in told.stdout.splitlines()[1:] if line.strip() and "#" not in line]
+    return {call for name in names for call in (calls_of(name) if name.startswith("@") else {name})}
+
+
+class Watched(Stack):
+    """A Stack whose calls of some names are written down, of every process and thread from the first on."""
+
+    def __init__(self, folder: Path, calls: str) -> None:
+        self.calls = folder / "calls"
+        self._traced = ["strace", "-f", "-qqq", "--seccomp-bpf", "-e", "signal=none", "-e", f"trace={calls}"]
+        super().__init__(folder)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """The collector, started by strace; the process that is ours to stop is its supervisor all the same (-D)."""
+        command = [*self._traced, "-D", "-o", str(self.calls), sys.executable, "-m", "collector", "serve"]
+        options = ["--data", str(self.data), "--public", self.public, "--analyst", self.analyst, "--workers", "1"]
+        with self.log_file.open("ab") as log:
+            return subprocess.Popen([*command, *options], cwd=ROOT, env=self._environ, stdout=log, stderr=log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("control", [False, True])
+def test_the_collector_makes_no_system_call_that_its_unit_forbids(tmp_path: Path, *, control: bool) -> None:
+    needs("strace", "systemd-analyze")
+    text = (DEPLOY / "systemd" / "collector.service").read_text("utf-8")
+    filters = re.findall(r"^SystemCallFilter=(~?)(\S+)$", text, re.MULTILINE)
+    allowed: set[str] = set()
+    for forbids, group in filters:
+        allowed = allowed - calls_of(group) if forbids else allowed | calls_of(group)
+    if control:
+        allowed -= {"memfd_create"}
+    stack = Watched(tmp_path, "!" + ",".join(f"?{call}" for call in sorted(allowed)))
+    try:
+        hit = {"kind": "page_hit", "site": "www.example.org", "url": "https://www.example.org/"}
+        assert stack.post(hit).status == 204
+        stack.wait_loaded(1)
+        assert stack.ask("traffic", property="www.example.org")["totals"]["events"] == 1
+        stack.reload()
+        stack.stop()
+    finally:
+        stack.sweep()
+    made = set(re.findall(r"^\d+ +(\w+)\(", stack.calls.read_text(), re.MULTILINE))
+    assert made == ({"memfd_create"} if control else set())
