@@ -91,8 +91,12 @@ def test_what_just_keeps_the_limits_is_answered(shared_stack: Stack) -> None:
 def test_nobody_is_waited_for_long(start_stack: Callable[..., Stack]) -> None:
     stack = start_stack()
     stalled = request(b"{", {"Content-Type": "application/json", "Content-Length": "9"}, path=WHO)
-    slow = {"silent": (b"", 14, 18, 0), "in the head": (b"GET / HT", 14, 18, 0), "idle": (get(), 14, 18, 404)}
-    slow["stalled"] = (stalled, 4.5, 9, 400)
+    slow: dict[str, tuple[bytes, float, float, int]] = {
+        "silent": (b"", 14, 18, 0),
+        "in the head": (b"GET / HT", 14, 18, 0),
+        "idle": (get(), 14, 18, 404),
+        "stalled": (stalled, 4.5, 9, 400),
+    }
 
     def seconds_of(sent: bytes) -> tuple[float, Said]:
         began = time.monotonic()
