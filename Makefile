@@ -1,7 +1,7 @@
 # What a person or a CI does here. Needs Python 3.11 or newer and make; everything else is set up below, once, in .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-slow prove-durability bench check
+.PHONY: help run demo test test-slow prove-durability bench fuzz audit sbom check
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -12,6 +12,8 @@ PIP := PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 # Two stamps: a new lock installs everything again, a changed package or packaging hook only the package.
 LOCKED := .venv/locked.stamp
 INSTALLED := .venv/installed.stamp
+SUPPLY := .venv/supply.stamp
+FUZZ_S ?= 600
 WEB := $(wildcard collector/analyst/ui/*.json collector/analyst/ui/*.mjs collector/analyst/ui/*.py) $(shell find collector/analyst/ui/src -type f 2>/dev/null)
 
 help: ## Show this list
@@ -36,6 +38,17 @@ prove-durability: $(INSTALLED) ## Kill, fill and cut, and count what was lost or
 bench: $(INSTALLED) ## Measure against a bare aiohttp application, or with AGAINST=COMMIT against another version
 	$(BIN)/python -m collector.tools.bench $(if $(AGAINST),--against "$(AGAINST)")
 
+fuzz: $(INSTALLED) ## Feed everything that reads bytes with bytes nobody thought of, for FUZZ_S seconds (default 600)
+	@$(PIP) install --quiet --only-binary :all: --require-hashes --requirement tests/fuzz/requirements.txt || \
+	  echo "No atheris for this platform: inputs are varied without looking at what they reach." >&2
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
+
+audit: $(SUPPLY) ## Look every locked package up among known vulnerabilities (status 2: could not be looked up)
+	@$(BIN)/python -m tests.supply audit
+
+sbom: $(SUPPLY) ## Write the bill of materials of this version, dist/collector.cdx.json
+	@$(BIN)/python -m tests.supply sbom dist/collector.cdx.json
+
 check: $(INSTALLED) ## Lint, format, types, import contracts, spelling, declarations
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -43,6 +56,13 @@ check: $(INSTALLED) ## Lint, format, types, import contracts, spelling, declarat
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 	$(BIN)/collector check
+
+# What audit and sbom need has dependencies of its own, which must not meet ours.
+$(SUPPLY): $(INSTALLED) tests/supply/tools.lock
+	@test -x .venv/supply/bin/python || $(PYTHON) -m venv .venv/supply
+	@PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/supply/bin/python -m pip install --quiet --require-hashes \
+	  --requirement tests/supply/tools.lock
+	@touch $@
 
 $(LOCKED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

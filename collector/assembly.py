@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from collector.analyst.dictionary import dictionary_of, dictionary_route
 from collector.analyst.live import Live
 from collector.analyst.openapi import description_of, openapi_routes
 from collector.analyst.pages import page_routes
+from collector.analyst.port import open_port
 from collector.analyst.properties import properties_route
 from collector.analyst.quarantine import Keeper, QuarantineRoutes
 from collector.analyst.sealing import Sealing, SealRoutes
@@ -33,11 +34,10 @@ from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
 from collector.count.minutes import LastMinutes
 from collector.disk import DISK
-from collector.door.server import BACKLOG
 from collector.errors import Code, Misconfigured, Unavailable
 from collector.ledger import Ledger, ledger_of
 from collector.loader import Loader
-from collector.log import log, web_logger
+from collector.log import log
 from collector.metrics import Metrics
 from collector.processes.inherited import Inherited
 from collector.sealer import Sealer
@@ -62,7 +62,6 @@ Result = TypeVar("Result")
 LOAD_EVERY_S = 0.2
 CONNECT_PATIENCE_S = 5.0  # at start; a server that is slower than this is connected to while others are served
 WRONG_PAUSE_S = 10.0
-SHUTDOWN_S = 5.0
 LAST_QUESTIONS_S = 0.25
 LAST_ANSWERS_S = 3.0
 DATABASE = "clickhouse"
@@ -118,7 +117,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
         ]
         app = build_app(answers, askers, metrics.exposition, _in_thread(asking, asked), routes)
-        async with _analyst_port(app, inherited) as runner:
+        async with open_port(app, inherited.listener()) as runner:
             load = asyncio.create_task(_load(loader, sealer, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
             log.info("answering analysts")
@@ -238,20 +237,7 @@ def answers_of(
     return Answers(declarations, settings.registry, Reading(engine), clock, open_days)
 
 
-@asynccontextmanager
-async def _analyst_port(app: web.Application, inherited: Inherited) -> AsyncIterator[web.AppRunner]:
-    runner = web.AppRunner(
-        app, access_log=None, logger=web_logger, keepalive_timeout=15, max_line_size=8190, shutdown_timeout=SHUTDOWN_S
-    )
-    await runner.setup()
-    await web.SockSite(runner, inherited.listener(), backlog=BACKLOG).start()
-    try:
-        yield runner
-    finally:
-        await runner.cleanup()
-
-
-async def _answer_last(runner: web.AppRunner, asked: set[asyncio.Future[Any]]) -> None:
+async def _answer_last(runner: web.ServerRunner, asked: set[asyncio.Future[Any]]) -> None:
     """Let nobody in any more, and give whoever is in a while to ask and be answered."""
     for site in runner.sites:
         await site.stop()

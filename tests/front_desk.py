@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers, Network
 from collector.analyst.live import Live
+from collector.analyst.port import open_port
 from collector.analyst.roles import Role
 from collector.analyst.sign_in import SignIn
 from collector.analyst.tokens import operator_token
@@ -160,13 +162,10 @@ async def front_desk(
         answers = Answers(DECLARATIONS, ANNOTATED, reading, clock, open_days)
         app = build_app(answers, askers, lambda: METRICS, run, routes)
         desk = Desk(app, askers, data, clock)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        desk.address = ":".join(map(str, runner.addresses[0][:2]))
-        async with desk.session:
+        listener = socket.create_server(("127.0.0.1", 0))
+        desk.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        async with open_port(app, listener), desk.session:
             yield desk
-        await runner.cleanup()
 
 
 def add_people(desk: Desk) -> None:

@@ -43,6 +43,7 @@ CODES = {
     503: "unavailable",
 }
 SAFE = ("GET", "HEAD")
+RETRY_AFTER_S = 5
 
 
 class Rule(Enum):
@@ -96,7 +97,7 @@ def guard(askers: Askers, rules: Mapping[tuple[str, str], Rule]) -> Middleware:
             return refusal(error.status, allow)
         except (Unavailable, TimeoutError) as error:
             log.warning("question not answered", **place_of(error))
-            return refusal(503)
+            return refusal(503, {hdrs.RETRY_AFTER: str(RETRY_AFTER_S)})
         except Exception as error:  # noqa: BLE001 - whatever it is, the asker gets a page of ours and the log its place
             log.error("question failed", **place_of(error))
             return refusal(500)

@@ -26,7 +26,7 @@ from aiohttp import web
 
 from collector.analyst.access import Route, Rule, guard, set_headers
 from collector.analyst.askers import Askers
-from collector.analyst.blocking import ANSWER_PATIENCE_S, Bounded, RunBlocking
+from collector.analyst.blocking import ANSWER_PATIENCE_S, InTurn, RunBlocking
 from collector.analyst.roles import ASKER
 from collector.analyst.table import to_csv
 from collector.catalogue.declarations import Declarations
@@ -49,7 +49,7 @@ class Api:
     def __init__(self, answers: Answers, metrics_text: Callable[[], bytes], run_blocking: RunBlocking) -> None:
         self._answers = answers
         self._metrics_text = metrics_text
-        self._thread = Bounded(run_blocking)
+        self._thread = InTurn(run_blocking)
         self._catalogue = orjson.dumps(catalogue(answers.declarations))
 
     async def reports(self, request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ class Api:
             said = {"error": {"parameter": bad.parameter, "rule": bad.rule}}
             return _json(orjson.dumps(said), status=404 if isinstance(bad, NoSuchReport) else 400)
         # The body, too, in that thread: it may be of a million rows, and meanwhile others are answered.
-        body = await self._thread.run(lambda: body_of(self._answers.ask(question)))
+        body = await self._thread.run(request[ASKER].name, lambda: body_of(self._answers.ask(question)))
         if question.format == "csv":
             disposition = f'attachment; filename="{question.report.name}.csv"'
             return web.Response(

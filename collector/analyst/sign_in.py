@@ -7,12 +7,14 @@
 "properties": those that may be seen, null for all; "expires": a time, or null. Signing in is refused: 400 not of that
 form; 400 `insecure` over plain http from another machine, where a password could be read on its way; 401 wrong; 403
 from a page of another origin; 429 too many tries (tries.py), with Retry-After. A wrong name and a wrong password are
-answered alike. argon2 and the disk run in one thread, and nobody waits for it who does not sign in.
+answered alike; who has the right one gets in while others use up all tries with made-up names. argon2 and the disk run
+in one thread, and nobody waits for it who does not sign in.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -34,6 +36,8 @@ BASE = "/api/v1/session"
 BODY_PATIENCE_S = 5.0
 CODE = "code"  # the one name under which wrong codes are counted
 MAX_CODE = 200
+HELD_S = 4.0  # an argon2 takes a sixth of a second, on a small machine under load one
+MAX_HELD = 2_000  # tries at a time: who floods keeps others out from 500 a second on
 
 
 class Credentials(NamedTuple):
@@ -52,6 +56,7 @@ class SignIn:
         self._tries = Tries(clock)
         self._wrong_codes = Tries(clock)
         self._thread = Bounded(run_blocking)
+        self._held = 0
 
     def routes(self) -> list[Route]:
         """The routes above."""
@@ -86,7 +91,8 @@ class SignIn:
         # A right code is 256 bits that nobody else can name: it is taken however often others try.
         wait_s = 0 if given.code else self._tries.take(given.name)
         if wait_s:
-            return refusal(429, {hdrs.RETRY_AFTER: str(wait_s)})
+            secret = await self._in_spite_of_others(given) if self._tries.is_free(given.name) else None
+            return _with_cookie(way, secret) if secret else refusal(429, {hdrs.RETRY_AFTER: str(wait_s)})
         try:
             secret = await self._thread.run(lambda: self._by_code(given) if given.code else self._by_password(given))
         except (OSError, Misconfigured) as error:
@@ -111,6 +117,37 @@ class SignIn:
             secure = way is Way.HTTPS
             response.del_cookie(way.value, path="/", secure=secure, httponly=True, samesite="Strict")
         return response
+
+    async def _in_spite_of_others(self, given: Credentials) -> str | None:
+        """A session for who has a password while others use up all tries with made-up names; None for everybody else.
+
+        None always takes HELD_S, whether there is such a name, a try in reserve and a thread that is free or not: so
+        nobody can tell. A password that is not looked at by then is as good as wrong.
+        """
+        if self._held >= MAX_HELD:
+            return None
+        self._held += 1
+        looking = asyncio.ensure_future(self._by_reserve(given))
+        held = asyncio.ensure_future(asyncio.sleep(HELD_S))
+        try:
+            await asyncio.wait((looking, held), return_when=asyncio.FIRST_COMPLETED)
+            if looking.done() and (secret := looking.result()):
+                return secret
+            await held
+        finally:
+            self._held -= 1
+            looking.cancel()
+            held.cancel()
+        return None
+
+    async def _by_reserve(self, given: Credentials) -> str | None:
+        with suppress(OSError, Misconfigured, Unavailable, TimeoutError):
+            if self._askers.users.find(given.name) and self._tries.take_reserve(given.name):
+                secret = await self._thread.run(lambda: self._by_password(given))
+                if secret:
+                    self._tries.give_back_reserve(given.name)
+                return secret
+        return None
 
     def _by_password(self, given: Credentials) -> str | None:
         users = self._askers.users

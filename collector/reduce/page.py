@@ -133,8 +133,9 @@ def _shortened(segments: list[str]) -> tuple[bool, list[str]]:
     for segment in segments[:MAX_SEGMENTS]:
         encoded = segment.encode()
         if len(encoded) + 1 > room:
-            if segment != ID and room > _MIN_STUMP:
-                kept.append(_TORN_ESCAPE.sub("", encoded[: room - 1].decode("utf-8", "ignore")))
+            stump = _TORN_ESCAPE.sub("", encoded[: room - 1].decode("utf-8", "ignore"))
+            if segment != ID and room > _MIN_STUMP and not is_id_like(_decoded(stump)):
+                kept.append(stump)  # a cut can make an address of what was none (found by fuzzing)
             return True, kept
         kept.append(segment)
         room -= len(encoded) + 1

@@ -29,7 +29,7 @@ _CODES = re.compile(
 _LICENCE = re.compile(r"(?<![a-z0-9])(?:[a-z0-9]{4,8}-){3,}[a-z0-9]{4,8}(?![a-z0-9])", re.IGNORECASE)
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})"
 _IPV4 = re.compile(rf"(?<![0-9]){_BYTE}([._-]){_BYTE}\1{_BYTE}\1{_BYTE}(?![0-9])")
-_IPV6 = re.compile(r"(?<![0-9a-z:])[0-9a-f:.]{2,45}(?![0-9a-z:])", re.IGNORECASE)
+_IPV6 = re.compile(r"(?<![0-9a-z:])[0-9a-f:]{2,39}(?![0-9a-z:])", re.IGNORECASE)
 
 # Dates of birth are mostly older than 2000; a personal number is a date with more digits behind it.
 _DATE = re.compile(

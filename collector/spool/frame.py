@@ -86,8 +86,11 @@ def decode(name: str, data: bytes | memoryview, at: int) -> Frame:
 
 
 def frames(name: str, data: bytes) -> Iterator[Frame | int]:
-    """The frames of a segment in order; where bytes are damaged, how many were passed over to the next whole frame."""
-    at = 0
+    """The frames of a segment in order; where bytes are damaged, how many were passed over to the next whole frame.
+
+    A frame whose events come before what was read already is damage, too: a copy of another one (found by fuzzing).
+    """
+    at = after = 0
     while at < len(data):
         try:
             frame = decode(name, data, at)
@@ -96,7 +99,11 @@ def frames(name: str, data: bytes) -> Iterator[Frame | int]:
             yield found - at
             at = found
         else:
-            yield frame
+            if frame.first < after:
+                yield frame.end - at
+            else:
+                yield frame
+                after = frame.after
             at = frame.end
 
 
