@@ -29,7 +29,12 @@ _PORTS = {"http": 8123, "https": 8443}
 _DATABASE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _RULE = "clickhouse: must be http(s)://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of a password as %XX"
 
-_SETTINGS: dict[str, int | str] = {"session_timezone": "UTC", "max_threads": THREADS}
+# The last: what a majority has confirmed, and all of it, or nothing (quorum.py); of tables that are not replicated all.
+_SETTINGS: dict[str, int | str] = {
+    "session_timezone": "UTC",
+    "max_threads": THREADS,
+    "select_sequential_consistency": 1,
+}
 # readonly=1 would also forbid the settings that come with every request.
 _READER_SETTINGS: dict[str, int | str] = {
     **_SETTINGS,
