@@ -49,7 +49,7 @@ def make_tables(client: Client, place: Place = HERE) -> int:
     """
     version = version_of(client)
     _refuse_differences(client, [table for table in TABLES.values() if _found(client, table)])
-    for statement in statements_from(version, place):
+    for statement in statements_from(0 if place.cluster else version, place):  # another replica may have none yet
         try:
             client.command(statement)
         except Error as error:
@@ -60,6 +60,8 @@ def make_tables(client: Client, place: Place = HERE) -> int:
                 " run `collector migrate` as one who may"
             ) from None
     _refuse_differences(client, TABLES.values())
+    if place.cluster and (alone := TABLES.keys() - replicated_tables(client)):
+        raise Misconfigured(f"the table {min(alone)} is there already, and not replicated: rename it, or its database")
     return version
 
 

@@ -71,6 +71,15 @@ class Server:
             scheme: _reporting(pool, self._opened) for scheme, pool in self._pool.pool_classes_by_scheme.items()
         }
 
+    @property
+    def database(self) -> str:
+        """The database that is named, `default` where none is."""
+        return self._place.database or "default"
+
+    def administrator(self) -> Client:
+        """A client of no database, that may do what its user may: for `collector migrate`."""
+        return self._client({}, READ_TIMEOUT_S + WRITE_TIMEOUT_S)
+
     def writer(self) -> Client:
         """A client that may insert: the loader's."""
         database = self._place.database
