@@ -1,7 +1,7 @@
 # What a person or a CI does here. Needs Python 3.11 or newer and make; everything else is set up below, once, in .venv.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-slow prove-durability bench fuzz audit sbom check
+.PHONY: help run demo test test-slow test-http prove-durability bench fuzz audit sbom check
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -31,6 +31,9 @@ test: check ## Check everything, then run the tests
 
 test-slow: $(INSTALLED) ## Run the tests that take long (left out of `make test`)
 	$(BIN)/python -m pytest -q -m slow
+
+test-http: $(INSTALLED) ## Run the tests that start collectors in front of a ClickHouse server (HTTP) instead of the engine inside
+	COLLECTOR_TEST_ENGINE=http $(BIN)/python -m pytest -q $(AT_ONCE) $$(grep -lwE 'Stack|start_stack|shared_stack|offering' tests/test_*.py)
 
 prove-durability: $(INSTALLED) ## Kill, fill and cut, and count what was lost or doubled; FULL=1 for all rounds (40 minutes)
 	$(BIN)/python -m tests.durability $(if $(FULL),--full)

@@ -1,7 +1,8 @@
 """The `collector` command: what an operator types, and what is said back.
 
 Reads settings and calls one function of another module per command; what commands share is in commands.py, what is said
-about the quarantine in quarantine_commands.py, about sealing in seal_command.py, about questions in query_command.py.
+about the quarantine in quarantine_commands.py, about sealing in seal_command.py, about questions in query_command.py,
+about a server that is made ready in migrate_command.py.
 `collector child` is for the supervisor only.
 """
 
@@ -26,6 +27,7 @@ from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
 from collector.log import configure, log
 from collector.metrics import Metrics
+from collector.migrate_command import migrate
 from collector.processes.inherited import Inherited
 from collector.processes.reload import handed_on, rehearsed_for
 from collector.quarantine_commands import quarantine
@@ -139,6 +141,7 @@ collector.add_command(quarantine)
 collector.add_command(import_log)
 collector.add_command(prove_command)
 collector.add_command(seal)
+collector.add_command(migrate)
 collector.add_command(user)
 collector.add_command(token)
 collector.add_command(simulate)

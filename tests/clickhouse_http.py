@@ -38,11 +38,13 @@ START_PATIENCE_S = 30.0
 class ClickHouseHttp:
     """One such server on a free port, with its own folder; starts itself, call stop() at the end.
 
-    users  name -> {"password": ..., "settings": {...}}; there is always USER with PASSWORD
+    users   name -> {"password": ..., "settings": {...}}; there is always USER with PASSWORD
+    config  the engine's own configuration, read at every start: whose rights everybody has there
     """
 
-    def __init__(self, folder: Path, *, users: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, folder: Path, *, users: Mapping[str, Any] | None = None, config: Path | None = None) -> None:
         self._folder = folder
+        self._config = {"CLICKHOUSE_HTTP_CONFIG": str(config)} if config else {}
         self._users = {USER: {"password": PASSWORD}, **(users or {})}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -58,7 +60,7 @@ class ClickHouseHttp:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.clickhouse_http", self.address.rpartition(":")[2], str(self._folder)],
             cwd=ROOT,
-            env=os.environ | {"CLICKHOUSE_HTTP_USERS": json.dumps(self._users)},
+            env=os.environ | {"CLICKHOUSE_HTTP_USERS": json.dumps(self._users)} | self._config,
         )
         eventually(self._answers, "the ClickHouse server answers", START_PATIENCE_S)
         return self.process

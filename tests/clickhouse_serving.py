@@ -222,7 +222,7 @@ def _kill() -> None:
 
 
 def serve(port: int, folder: Path) -> None:
-    """Serve until killed; CLICKHOUSE_HTTP_USERS may hold the users as JSON."""
+    """Serve until killed; CLICKHOUSE_HTTP_USERS may hold users as JSON, CLICKHOUSE_HTTP_CONFIG the engine's file."""
     users = orjson.loads(os.environ.get("CLICKHOUSE_HTTP_USERS") or "{}")
-    app = Server(Engine(folder), users).app()
+    app = Server(Engine(folder, os.environ.get("CLICKHOUSE_HTTP_CONFIG", "")), users).app()
     web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None, shutdown_timeout=1.0)

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import orjson
 
 from tests.calling import Reply, call
+from tests.engine_choice import engine_environ
 from tests.exposition import series_in
 
 TOKEN = "test-token-that-is-long-enough-to-be-one"
@@ -62,6 +63,7 @@ class Stack:
             "COLLECTOR_SEGMENT_S": "0.2",
             "COLLECTOR_LIVE_FOLD_S": "0",
             "COLLECTOR_LOG_LEVEL": "DEBUG",
+            **engine_environ(self.data),
             **(environ or {}),
         }
         self._workers = workers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,10 +16,10 @@ from collector.warehouse.engine import Engine
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
 from tests.clickhouse_http import ClickHouseHttp
+from tests.engine_choice import REAL_SERVER
 
 DAY = 20_700
 DAY_S = 86_400
-REAL_SERVER = os.environ.get("COLLECTOR_TEST_CLICKHOUSE", "")
 ENGINES = ["embedded", "http", *(["server"] if REAL_SERVER else [])]
 
 

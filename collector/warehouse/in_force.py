@@ -1,29 +1,37 @@
 """Whether the database is as this version needs it: the tables, what every insert sets, and parts that were put aside.
 
-Asked on first contact and after every time the engine was away. A table that is not there is made, one that is
-different is never touched: it is named with what differs. MergeTree settings that are not written in the table do not
-count, for a server's defaults may change.
+Asked on first contact and after every time the engine was away. Tables that are not there are made, and those of an
+earlier version brought up to this one (migrations.py), where the user may; one that is different is never touched: it
+is named with what differs. MergeTree settings that are not written in the table do not count, for a server's defaults
+may change.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, ProgrammingError
 
 from collector.errors import Misconfigured
-from collector.warehouse.tables import TABLES, Table
+from collector.warehouse.migrations import statements_from, version_of
+from collector.warehouse.tables import HERE, SCHEMA, TABLES, Place, Table
 
 # UNKNOWN_SETTING, READONLY, SETTING_CONSTRAINT_VIOLATION
 _NOT_SETTABLE = frozenset({115, 164, 452})
+_MAY_NOT = frozenset({164, 497})  # READONLY, ACCESS_DENIED
+_REPLICA = re.compile(r"Replicated(\w+)\('[^']*', '[^']*', ")
 
 _ONE_TABLE = "database = currentDatabase() AND table = {table:String}"
 _LIKE = f"""
 SELECT engine_full, partition_key, sorting_key, primary_key FROM system.tables
 WHERE {_ONE_TABLE.replace("table =", "name =")}
+"""
+_REPLICATED = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND name IN {tables:Array(String)} AND startsWith(engine, 'Replicated')
 """
 _COLUMNS = f"SELECT name, type FROM system.columns WHERE {_ONE_TABLE}"
 _SETTINGS = "SELECT name, value FROM system.settings WHERE name IN {names:Array(String)}"
@@ -34,17 +42,43 @@ GROUP BY why ORDER BY why
 """
 
 
-def make_tables(client: Client) -> None:
-    """Make the tables that are not there; raises Misconfigured naming what of one differs."""
-    for table in TABLES.values():
-        if _found(client, table) is None:
-            client.command(table.ddl)
+def make_tables(client: Client, place: Place = HERE) -> int:
+    """Bring the tables of the client's database to this version, from the one that is returned.
+
+    Raises Misconfigured naming what of one differs, if they are of a newer version, or if the user may not change them.
+    """
+    version = version_of(client)
+    _refuse_differences(client, [table for table in TABLES.values() if _found(client, table)])
+    for statement in statements_from(0 if place.cluster else version, place):  # another replica may have none yet
+        try:
+            client.command(statement)
+        except Error as error:
+            if error.code not in _MAY_NOT:
+                raise
+            raise Misconfigured(
+                f"the database is of version {version}, must be of {SCHEMA}, and its user may not change it:"
+                " run `collector migrate` as one who may"
+            ) from None
+    _refuse_differences(client, TABLES.values())
+    if place.cluster and (alone := TABLES.keys() - replicated_tables(client)):
+        raise Misconfigured(f"the table {min(alone)} is there already, and not replicated: rename it, or its database")
+    return version
+
+
+def _refuse_differences(client: Client, tables: Iterable[Table]) -> None:
+    for table in tables:
         differences = list(_differences(client, table))
         if differences:
             raise Misconfigured(
                 f"the table {table.name} in the database is not as this version needs it: {'; '.join(differences)}."
                 " Rename it, or name another database."
             )
+
+
+def replicated_tables(client: Client) -> frozenset[str]:
+    """The names of our tables that are replicated."""
+    found = client.query(_REPLICATED, parameters={"tables": list(TABLES)}).result_rows
+    return frozenset(str(name) for (name,) in found)
 
 
 def check_insert_settings(client: Client, pinned: Mapping[str, Any]) -> None:
@@ -81,16 +115,18 @@ def _differences(client: Client, table: Table) -> Iterator[str]:
     definition, _, settings = definition.partition(" SETTINGS ")
     definition, _, ttl = definition.partition(" TTL ")
     engine = re.split(" PARTITION BY | PRIMARY KEY | ORDER BY ", definition)[0]
+    replicated = bool(_REPLICA.match(engine))
+    engine, needed = _REPLICA.sub(r"\1(", engine), table.settings(replicated=replicated)
     given = dict(setting.partition(" = ")[::2] for setting in settings.split(", "))
     rows = client.query(_COLUMNS, parameters={"table": table.name}).result_rows
     types = {str(name): str(kind) for name, kind in rows}
     found = {"engine": engine, "partition key": partition_by, "order": order_by, "primary key": primary_key}
     found |= {"TTL": ttl}
-    found |= {f"setting {name}": given.get(name, "") for name in table.settings}
+    found |= {f"setting {name}": given.get(name, "") for name in needed}
     found |= {f"column {name}": kind for name, kind in types.items()}
     wanted = {"engine": table.engine, "partition key": table.partition_by}
     wanted |= {"order": table.order_by, "primary key": table.order_by, "TTL": table.ttl}
-    wanted |= {f"setting {name}": str(value) for name, value in table.settings.items()}
+    wanted |= {f"setting {name}": str(value) for name, value in needed.items()}
     wanted |= {f"column {name}": kind for name, (kind, _) in table.columns.items()}
     for what in found | wanted:
         if found.get(what, "") != wanted.get(what, ""):

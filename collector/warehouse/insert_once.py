@@ -39,6 +39,11 @@ PINNED: dict[str, Any] = {
     "max_insert_threads": 1,
     "max_partitions_per_insert_block": 1,
     "insert_deduplicate": 1,
+    # of a replicated table; any other takes no notice. quorum.py says why
+    "insert_quorum": "auto",
+    "insert_quorum_parallel": 0,
+    "insert_quorum_timeout": 30_000,
+    "select_sequential_consistency": 1,
     # ClickHouse turns null into 0 and clamps far dates without a word otherwise
     "input_format_null_as_default": 0,
     "date_time_overflow_behavior": "throw",
@@ -71,30 +76,43 @@ def insert_once(client: Client, batch: Batch) -> bool:
     Raises Unavailable (try again later), NotInsertable (set it aside) or Corrupt: the bytes are damaged, or a marker of
     this name tells other counts. Then nothing may be inserted or deleted before somebody has looked.
     """
-    _end_earlier(client, batch)
+    end_earlier(client, batch)
     known = fresh_parts(client, batch)
     if _is_whole_there(client, batch, known):
         return False
-    refusal: Exception | None = None
-    body = batch.body()
-    token = secrets.token_hex(16)
-    settings = PINNED | {
-        "wait_end_of_query": 1,
-        "insert_deduplication_token": token,
-        "query_id": f"{_prefix(batch)}{token}",
-    }
-    columns = list(TABLES[batch.table].columns)
-    try:
-        client.raw_insert(batch.table, columns, io.BytesIO(body), settings=settings, fmt="JSONCompactEachRow")
-    except FAILURES as error:
-        refusal = error
-        _end_earlier(client, batch)
+    refusal = attempt(client, batch, secrets.token_hex(16))
+    if refusal:
+        end_earlier(client, batch)
     drop_broken(client, batch, fresh_parts(client, batch) - known)
     if _is_there(client, batch):
         return True
+    raise why_not(batch, refusal) from refusal
+
+
+def attempt(client: Client, batch: Batch, token: str) -> Exception | None:
+    """Ask once that the batch be inserted, under this deduplication token; what was heard, None for a success.
+
+    Raises Corrupt if the batch is damaged on disk.
+    """
+    settings = PINNED | {
+        "wait_end_of_query": 1,
+        "insert_deduplication_token": token,
+        "query_id": f"{_prefix(batch)}{secrets.token_hex(16)}",
+    }
+    columns = list(TABLES[batch.table].columns)
+    body = io.BytesIO(batch.body())
+    try:
+        client.raw_insert(batch.table, columns, body, settings=settings, fmt="JSONCompactEachRow")
+    except FAILURES as error:
+        return error
+    return None
+
+
+def why_not(batch: Batch, refusal: Exception | None) -> Exception:
+    """What to raise for a batch that an attempt did not bring: NotInsertable or Unavailable."""
     if isinstance(refusal, Error) and refusal.code in _FOR_GOOD:
-        raise NotInsertable(batch.name, refusal.code) from refusal
-    raise away(f"batch {batch.name} is not in the database", refusal) from refusal
+        return NotInsertable(batch.name, refusal.code)
+    return away(f"batch {batch.name} is not in the database", refusal)
 
 
 def _prefix(batch: Batch) -> str:
@@ -102,7 +120,7 @@ def _prefix(batch: Batch) -> str:
     return f"{batch.name}-"
 
 
-def _end_earlier(client: Client, batch: Batch) -> None:
+def end_earlier(client: Client, batch: Batch) -> None:
     """End or wait for every earlier attempt; raises Unavailable if one cannot be ended."""
     parameters = {"prefix": _prefix(batch)}
     try:
@@ -130,6 +148,14 @@ def _is_whole_there(client: Client, batch: Batch, parts: set[Part]) -> bool:
 
 def _is_there(client: Client, batch: Batch) -> bool:
     """Whether the batch's marker is found; raises Corrupt if it tells other counts than the batch."""
+    found, *told = marker_of(client, batch)
+    if found and told != [batch.events, batch.rows]:
+        raise Corrupt(f"the marker of batch {batch.name} tells {told[0]} events in {told[1]} rows")
+    return bool(found)
+
+
+def marker_of(client: Client, batch: Batch) -> tuple[int, int, int]:
+    """How often the batch's marker is found, and the events and rows it tells, summed; raises Unavailable."""
     parameters = {"node": batch.node, "day_s": batch.day * DAY_S, "name": batch.name}
     try:
         rows = client.query(TABLES[batch.table].find_marker, parameters=parameters).result_rows
@@ -138,6 +164,4 @@ def _is_there(client: Client, batch: Batch) -> bool:
     if len(rows) != 1:
         raise Unavailable("the database gave no answer about a marker")
     found, events, brought = rows[0]
-    if found and (events, brought) != (batch.events, batch.rows):
-        raise Corrupt(f"the marker of batch {batch.name} tells {events} events in {brought} rows")
-    return bool(found)
+    return int(found), int(events), int(brought)

@@ -6,6 +6,8 @@ and puts it aside (chDB 4.4, engine 26.9: measured at every write of a part, and
 written is checked before it is believed, and what is broken goes while the batch is still frozen (insert_once.py).
 A merge does the same to parts that were whole. They stay for old_parts_lifetime (tables.py), so merged parts are looked
 at well within it, and after a broken one the table is opened anew, which finds the parts it was made of (writing.py).
+Of a replicated table nothing is taken out: the check has the engine itself compare a part with what Keeper holds, and
+fetch it again from another replica.
 """
 
 from __future__ import annotations
@@ -65,18 +67,26 @@ def detach_broken(client: Client, batch: Batch, parts: Iterable[Part]) -> bool:
     return _take_out_broken(client, batch, parts, "DETACH")
 
 
-def undo_broken_merges(client: Client, table: Table, seen: set[Part]) -> set[Part]:
+def are_whole(client: Client, batch: Batch, parts: Iterable[Part]) -> bool:
+    """Whether these parts are; raises Unavailable."""
+    try:
+        return all(_is_whole(client, batch.table, part) for part in parts)
+    except FAILURES as error:
+        raise away("a part cannot be checked", error) from error
+
+
+def undo_broken_merges(client: Client, table: Table, seen: set[Part], *, replicated: bool) -> set[Part]:
     """Look at newly merged parts but those `seen`, and have the parts back that a broken one was made of.
 
     Returns those that are whole, to be given as `seen` next time. Raises Unavailable.
     """
     try:
-        parameters = {"table": table.name, "lifetime_s": table.settings["old_parts_lifetime"]}
+        parameters = {"table": table.name, "lifetime_s": table.settings(replicated=replicated)["old_parts_lifetime"]}
         merged = {Part(*row) for row in client.query(_NEWLY_MERGED_PARTS, parameters=parameters).result_rows}
         broken = {part for part in merged - seen if not _is_whole(client, table.name, part)}
         for part in broken:
-            log.error("a merge did not write what the engine said: undone", part=part.name)
-        if broken:
+            log.error("a merge did not write what the engine said", part=part.name, undone=not replicated)
+        if broken and not replicated:
             client.command(f"DETACH TABLE {table.name} SYNC")
             client.command(f"ATTACH TABLE {table.name}")
     except FAILURES as error:

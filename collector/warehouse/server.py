@@ -29,7 +29,12 @@ _PORTS = {"http": 8123, "https": 8443}
 _DATABASE = re.compile(r"[A-Za-z0-9_-]{0,64}")
 _RULE = "clickhouse: must be http(s)://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of a password as %XX"
 
-_SETTINGS: dict[str, int | str] = {"session_timezone": "UTC", "max_threads": THREADS}
+# The last: what a majority has confirmed, and all of it, or nothing (quorum.py); of tables that are not replicated all.
+_SETTINGS: dict[str, int | str] = {
+    "session_timezone": "UTC",
+    "max_threads": THREADS,
+    "select_sequential_consistency": 1,
+}
 # readonly=1 would also forbid the settings that come with every request.
 _READER_SETTINGS: dict[str, int | str] = {
     **_SETTINGS,
@@ -65,6 +70,15 @@ class Server:
         self._pool.pool_classes_by_scheme = {
             scheme: _reporting(pool, self._opened) for scheme, pool in self._pool.pool_classes_by_scheme.items()
         }
+
+    @property
+    def database(self) -> str:
+        """The database that is named, `default` where none is."""
+        return self._place.database or "default"
+
+    def administrator(self) -> Client:
+        """A client of no database, that may do what its user may: for `collector migrate`."""
+        return self._client({}, READ_TIMEOUT_S + WRITE_TIMEOUT_S)
 
     def writer(self) -> Client:
         """A client that may insert: the loader's."""

@@ -14,6 +14,10 @@ row of the same key: events, visitors and amount. Not networks: bounds may count
 an arbitrary one stays, and either is proven for the sum. The marker of a day's last batch is its *seal*:
 
     d2 = 'sealed'   d3 = the node that sealed it, '' for its own   visitors = epochs that counted the day's callers
+
+The COMMENT of each table says which schema it is of; migrations.py brings earlier ones up to this one. On a cluster the
+tables are the same but for `Replicated` before their engine, and for what makes a replica durable. Their path in Keeper
+is made of names, not of a {uuid}: whoever repeats the statement for one replica more must get the same path.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ KEPT_MONTHS = 25
 COUNTERS = ("events", "visitors", "networks", "firsts", "amount")
 COLUMNS = ("node", "report", "property", "bucket", "d1", "d2", "d3", "epoch", *COUNTERS)
 DIMENSIONS = ("d1", "d2", "d3")
+SCHEMA = 3
+VERSION = "collector schema"  # what a table's comment begins with, before the number
 
 # fsync: without them a power loss takes parts that were reported as inserted. old_parts_lifetime: merged parts stay as
 # long as their sum may not be on disk. The window makes a silent replay of one attempt harmless, nothing more.
@@ -39,9 +45,37 @@ _SETTINGS = {
     "min_rows_to_fsync_after_merge": 1,
     "old_parts_lifetime": 480,
 }
+# The windows hold as long as an attempt may still hang somewhere (insert_once.py); what is fetched is fsynced, too.
+_REPLICATED_SETTINGS = {
+    "replicated_deduplication_window": 100_000,
+    "replicated_deduplication_window_seconds": 7 * DAY_S,
+    "min_compressed_bytes_to_fsync_after_fetch": 1,
+    **{name: value for name, value in _SETTINGS.items() if not name.startswith("non_replicated")},
+}
+_REPLICA = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}', "
 
 _NUMBER = ("UInt64", "T64, ZSTD(1)")
 _TEXT = ("LowCardinality(String)", "ZSTD(1)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where tables are: in this database ('': the connection's own), on every server of this cluster ('': on one)."""
+
+    database: str = ""
+    cluster: str = ""
+
+    def of(self, name: str) -> str:
+        """What a statement calls that table or view."""
+        return f"`{self.database}`.{name}" if self.database else name
+
+    @property
+    def on_cluster(self) -> str:
+        """What makes a statement one of the whole cluster."""
+        return f" ON CLUSTER `{self.cluster}`" if self.cluster else ""
+
+
+HERE = Place()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +94,23 @@ class Table:
     partition: str
     order_by: str
     ttl: str = ""
-    settings: Mapping[str, int]
 
-    @property
-    def ddl(self) -> str:
+    def ddl(self, place: Place = HERE) -> str:
         """The statement that makes the table if it is not there."""
         columns = ",\n".join(f"    {name} {kind} CODEC({codec})" for name, (kind, codec) in self.columns.items())
-        settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
+        engine = f"Replicated{self.engine.replace('(', f'({_REPLICA}', 1)}" if place.cluster else self.engine
+        needed = self.settings(replicated=bool(place.cluster))
+        settings = ", ".join(f"{name} = {value}" for name, value in needed.items())
         ttl = f"TTL {self.ttl}\n" if self.ttl else ""
         return (
-            f"CREATE TABLE IF NOT EXISTS {self.name} (\n{columns}\n)\nENGINE = {self.engine}\n"
-            f"PARTITION BY {self.partition_by}\nORDER BY ({self.order_by})\n{ttl}SETTINGS {settings}"
+            f"CREATE TABLE IF NOT EXISTS {place.of(self.name)}{place.on_cluster} (\n{columns}\n)\nENGINE = {engine}\n"
+            f"PARTITION BY {self.partition_by}\nORDER BY ({self.order_by})\n{ttl}SETTINGS {settings}\n"
+            f"COMMENT '{VERSION} {SCHEMA}'"
         )
+
+    def settings(self, *, replicated: bool) -> Mapping[str, int]:
+        """What must be written in the table: a server's defaults may change."""
+        return _REPLICATED_SETTINGS if replicated else _SETTINGS
 
     def partition_of(self, day: int, node: int) -> str:
         """The partition of a day and node, as system.parts writes it."""
@@ -110,7 +149,6 @@ HOT = Table(
     partition_by="(toDate(bucket), node)",
     partition="('{day:%Y-%m-%d}',{node})",
     order_by="report, property, bucket, d1, d2, d3, epoch",
-    settings=_SETTINGS,
 )
 
 SEALED = Table(
@@ -121,7 +159,6 @@ SEALED = Table(
     partition="{day:%Y%m}",
     order_by="report, property, bucket, d1, d2, d3, node",
     ttl=f"bucket + toIntervalMonth({KEPT_MONTHS})",
-    settings=_SETTINGS,
 )
 
 TABLES = {table.name: table for table in (HOT, SEALED)}

@@ -1,7 +1,8 @@
 """The loader's way into the database: connects when there is something to write, and again after every failure.
 
-On contact it makes the tables, asserts that tables and insert settings are what exactly-once rests on (in_force.py),
-and looks for detached parts: counts that the engine has put aside and answers no longer hold. Used by one thread.
+On contact it makes the tables, or brings them to this version, asserts that tables and insert settings are what
+exactly-once rests on (in_force.py), and looks for detached parts: counts that the engine has put aside and answers no
+longer hold. Used by one thread.
 
 Where a batch of `hot` goes is decided here, at every attempt: once the seal of its day is there, `hot` takes none of
 that day any more, for it would be dropped with the day, and the batch is folded into `sealed` instead (folding.py).
@@ -21,9 +22,10 @@ from collector.log import log
 from collector.warehouse.batch import Batch
 from collector.warehouse.engine import FAILURES, Engine, away
 from collector.warehouse.folding import Folding
-from collector.warehouse.in_force import check_insert_settings, detached_parts, make_tables
+from collector.warehouse.in_force import check_insert_settings, detached_parts, make_tables, replicated_tables
 from collector.warehouse.insert_once import PINNED, NotInsertable, insert_once
 from collector.warehouse.parts import Part, undo_broken_merges
+from collector.warehouse.quorum import insert_in_quorum
 from collector.warehouse.tables import DAY_S, HOT, KEPT_MONTHS, MARKER, SEAL, SEALED, TABLES
 
 LOOK_EVERY_S = 3600.0
@@ -63,6 +65,7 @@ class Writing:
         self._away_until = 0.0
         self._looked_at_merges = 0.0
         self._whole: dict[str, set[Part]] = {}
+        self._replicated: frozenset[str] = frozenset()
 
     def insert_once(self, batch: Batch) -> bool:
         """Return once the batch is in its table, verified; True if this call brought it there (insert_once.py).
@@ -72,7 +75,8 @@ class Writing:
         client = self._connected()
         placed = self._placed(batch)
         try:
-            inserted = insert_once(client, placed)
+            into = insert_in_quorum if placed.table in self._replicated else insert_once
+            inserted = into(client, placed)
         except Unavailable:
             self.disconnect()
             raise
@@ -87,7 +91,8 @@ class Writing:
         self._looked_at_merges = self._now()
         with suppress(Unavailable):  # in a minute, then
             for name, table in TABLES.items():
-                self._whole[name] = undo_broken_merges(self._client, table, self._whole.get(name, set()))
+                seen = self._whole.get(name, set())
+                self._whole[name] = undo_broken_merges(self._client, table, seen, replicated=name in self._replicated)
 
     def sealed_through(self, node: int) -> int:
         """The latest day of this node whose seal is there, -1 if none is; days after it are still in `hot`.
@@ -158,6 +163,7 @@ class Writing:
         client = self._engine.writer()
         try:
             make_tables(client)
+            self._replicated = replicated_tables(client)
             check_insert_settings(client, PINNED)
         except FAILURES as error:
             raise away("the database cannot be used", error) from error

@@ -87,8 +87,8 @@ MUTANTS = (
     Mutant(
         "every attempt has a token of its own",
         "collector/warehouse/insert_once.py",
-        "    token = secrets.token_hex(16)\n",
-        "    token = batch.name\n",
+        "    refusal = attempt(client, batch, secrets.token_hex(16))\n",
+        "    refusal = attempt(client, batch, batch.name)\n",
         ("tests/test_warehouse.py::test_every_attempt_has_a_token_of_its_own",),
     ),
     Mutant(
