@@ -20,6 +20,7 @@ from aiohttp import web
 from collector.analyst.access import Route
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers
+from collector.analyst.backup import BackupRoutes
 from collector.analyst.blocking import RunBlocking
 from collector.analyst.dictionary import dictionary_of, dictionary_route
 from collector.analyst.live import Live
@@ -27,6 +28,7 @@ from collector.analyst.openapi import description_of, openapi_routes
 from collector.analyst.pages import page_routes
 from collector.analyst.properties import properties_route
 from collector.analyst.quarantine import Keeper, QuarantineRoutes
+from collector.analyst.readiness import Readiness
 from collector.analyst.sealing import Sealing, SealRoutes
 from collector.analyst.sign_in import SignIn
 from collector.catalogue.declarations import Declarations, read_declarations
@@ -48,10 +50,12 @@ from collector.spool.segment import Life
 from collector.stats.answer import Answers
 from collector.stats.open_days import OpenDays
 from collector.stats.shown_file import ShownFile
+from collector.warehouse.backing_up import backup_of
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
 from collector.warehouse.folding import Folding
 from collector.warehouse.reading import Reading
+from collector.warehouse.restoring import IMPORTED
 from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
@@ -95,12 +99,14 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
     stop = stop_signal()
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
+    metrics.started("warehouse")
     with (
         engine_of(settings) as engine,
         open_days_of(settings, declarations, clock) as open_days,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
         ThreadPoolExecutor(1, "sign in") as signing_in,
+        ThreadPoolExecutor(1, "back up") as backing_up,
     ):
         writing = writing_of(engine, declarations, metrics)
         await _connect(writing, loading)
@@ -116,6 +122,10 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             *routes_for_readers(settings, declarations, ledger_of(declarations, metrics.series()), live),
             *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
             *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
+            *BackupRoutes(
+                lambda: backup(settings, declarations, engine, clock), _in_thread(backing_up, asked)
+            ).routes(),
+            Readiness(Reading(engine).look, _in_thread(asking, asked)).route(),
         ]
         app = build_app(answers, askers, metrics.exposition, _in_thread(asking, asked), routes)
         async with _analyst_port(app, inherited) as runner:
@@ -143,6 +153,12 @@ def routes_for_readers(settings: Settings, declarations: Declarations, ledger: L
 def routes_for_admins(keeper: Keeper, sealer: Sealing, run_loading: RunBlocking) -> list[Route]:
     """What the analyst port lets change of what is kept."""
     return [*QuarantineRoutes(keeper, run_loading).routes(), *SealRoutes(sealer, run_loading).routes()]
+
+
+def backup(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Iterator[bytes]:
+    """The bytes of a backup of all that is sealed, and of what was imported."""
+    imported = settings.data / IMPORTED
+    return backup_of(engine, declarations, clock, imported.read_bytes() if imported.exists() else None)
 
 
 def engine_of(settings: Settings) -> AbstractContextManager[Engine]:

@@ -16,7 +16,9 @@ from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers, Network
+from collector.analyst.backup import BackupRoutes
 from collector.analyst.live import Live
+from collector.analyst.readiness import Readiness
 from collector.analyst.roles import Role
 from collector.analyst.sign_in import SignIn
 from collector.analyst.tokens import operator_token
@@ -156,6 +158,8 @@ async def front_desk(
             *routes_for_readers(settings, DECLARATIONS, LEDGER, live),
             *SignIn(askers, clock, run).routes(),
             *routes_for_admins(NothingKept(data), NothingDue(), run),
+            *BackupRoutes(lambda: iter([b"a backup"]), run).routes(),
+            Readiness(lambda: None, run).route(),
         ]
         answers = Answers(DECLARATIONS, ANNOTATED, reading, clock, open_days)
         app = build_app(answers, askers, lambda: METRICS, run, routes)

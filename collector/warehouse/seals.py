@@ -21,7 +21,7 @@ _IS_MARKER = f"report = '{MARKER}' AND property = ''"
 _DAY = f"intDiv(toUnixTimestamp(bucket), {DAY_S})"
 # Every batch has a marker, so markers tell the days.
 _HOT_DAYS = f"SELECT DISTINCT {_DAY} AS day, node FROM {HOT.name} WHERE {_IS_MARKER} ORDER BY day, node"
-_SEALED = f"""
+SEALED_THROUGH = f"""
 SELECT node, max({_DAY}), argMax(d3, bucket) FROM {SEALED.name} WHERE {_IS_MARKER} AND d2 = '{SEAL}' GROUP BY node
 """
 _OF_THE_DAY = (
@@ -100,7 +100,7 @@ class Seals:
 
     def sealed(self) -> dict[int, Through]:
         """How far each node is sealed."""
-        return {node: Through(day, by) for node, day, by in self.writing.ask(_SEALED)}
+        return {node: Through(day, by) for node, day, by in self.writing.ask(SEALED_THROUGH)}
 
     def folded(self, part: DayNode) -> FoldedDay:
         """What it becomes."""
