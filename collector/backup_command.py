@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
@@ -85,7 +86,7 @@ def _from_running(settings: Settings, address: str, file: Path) -> int:
         raise Misconfigured(f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?")
     try:
         with opened(address, token.text, BASE) as (status, body):
-            if status != 200:  # noqa: PLR2004
+            if status != HTTPStatus.OK:
                 raise Misconfigured(_refused(address, status))
             return _write(body, file)
     except Unanswered as error:

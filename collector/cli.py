@@ -22,6 +22,7 @@ from collector.catalogue.declarations import Declarations, read_declarations, sc
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, read, settings_options
+from collector.doctor_command import doctor
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
@@ -140,6 +141,7 @@ collector.add_command(quarantine)
 collector.add_command(import_log)
 collector.add_command(prove_command)
 collector.add_command(seal)
+collector.add_command(doctor)
 collector.add_command(backup)
 collector.add_command(restore)
 collector.add_command(user)

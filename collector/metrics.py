@@ -207,6 +207,12 @@ class Metrics:
         """Say of which day the key is in force; 0 if today has none."""
         self._key_day.set(day)
 
+    def told_key_day(self) -> int:
+        """What the workers said last of the key's day; 0 if none has said it."""
+        name = b"collector_key_day "
+        told = [line for line in self.exposition().splitlines() if line.startswith(name)]
+        return int(float(told[0].removeprefix(name))) if told else 0
+
     def epoch(self, number: int) -> None:
         """Say which epoch runs."""
         self._epoch.set(number)

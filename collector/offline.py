@@ -11,11 +11,23 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from collector.analyst.api import body_of
-from collector.assembly import answers_of, backup, engine_of, loader_of, open_days_of, reader_of, sealer_of, writing_of
+from collector.assembly import (
+    answers_of,
+    backup,
+    engine_of,
+    loader_of,
+    open_days_of,
+    patient_of,
+    reader_of,
+    sealer_of,
+    writing_of,
+)
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
 from collector.data_folder import DataFolder
 from collector.disk import DISK
+from collector.doctor.examine import examine
+from collector.doctor.line import Line
 from collector.errors import Code, Misconfigured, Unavailable
 from collector.loader import Loader
 from collector.metrics import Metrics
@@ -88,6 +100,15 @@ def restore_offline(settings: Settings, folder: DataFolder, backup: Whole, tell:
         writing = writing_of(engine, declarations, Metrics(declarations.kinds, Code))
         writing.connect()
         Restoring(DISK, folder.path, writing).restore(backup, tell)
+
+
+def examine_offline(settings: Settings, folder: DataFolder) -> list[Line]:
+    """What the doctor says of a data directory; nothing is loaded."""
+    declarations = read_declarations()
+    metrics = Metrics(declarations.kinds, Code)
+    with _plainly(folder), engine_of(settings) as engine:
+        writing = writing_of(engine, declarations, metrics)
+        return examine(patient_of(settings, declarations, writing, int(folder.node(), 16), SystemClock(), None))
 
 
 class Driven(NamedTuple):

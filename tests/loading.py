@@ -49,8 +49,8 @@ class Counted:
     stopped: int = 0
     remembered: int = 0
     aside_files: int = 0
-    oldest_s: float = 0.0
-    lags: list[float] = field(default_factory=list)
+    oldest_s: float = field(default=0.0, compare=False)
+    lags: list[float] = field(default_factory=list, compare=False)
 
     def recovered(self, events: int) -> None:
         self.of_earlier += events

@@ -39,6 +39,7 @@ MATRIX = {
     ("POST", "/api/v1/quarantine/{name}/retry"): "admin",
     ("POST", "/api/v1/seal"): "admin",
     ("GET", "/api/v1/backup"): "admin",
+    ("GET", "/api/v1/doctor"): "admin",
     ("POST", "/api/v1/seal/{node}"): "admin",
 }
 ADMITTED_TO = {"nobody": {"anyone"}, "reader": {"anyone", "reader"}, "admin": {"anyone", "reader", "admin"}}

@@ -9,6 +9,7 @@
     /api/v1/quarantine             quarantine.py                                        admins
     /api/v1/seal                   sealing.py                                           admins
     /api/v1/backup                 backup.py                                            admins
+    /api/v1/doctor                 doctor.py                                            admins
     /api/v1/live                   live.py                                              readers of the property
     /api/v1/openapi.json, /docs    openapi.py                                           anyone
     / and /assets/                 pages.py                                             anyone

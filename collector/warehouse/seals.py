@@ -119,6 +119,15 @@ class Seals:
         ((found, _, _),) = self.writing.ask(TABLES[batch.table].find_marker, **asked)
         return bool(found)
 
+    def is_contradicted(self, batch: Batch) -> bool:
+        """Whether a marker of its name tells other counts than the batch, in the table it is for or in `sealed`."""
+        asked = {"node": batch.node, "day_s": batch.day * DAY_S, "name": batch.name}
+        for table in TABLES.values():
+            ((found, events, rows),) = self.writing.ask(table.find_marker, **asked)
+            if found and (events, rows) != (batch.events, batch.rows):
+                return True
+        return False
+
     def drop_hot(self, part: DayNode) -> None:
         """Drop the partition of a day of a node that is sealed."""
         self.writing.command(f"ALTER TABLE {HOT.name} DROP PARTITION (toDate({part.day:d}), {part.node:d})")
