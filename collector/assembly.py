@@ -8,34 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
-from aiohttp import web
 
-from collector.analyst.access import Route
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers
-from collector.analyst.blocking import RunBlocking
-from collector.analyst.dictionary import dictionary_of, dictionary_route
+from collector.analyst.backup import BackupRoutes
+from collector.analyst.doctor import DoctorRoutes
 from collector.analyst.live import Live
-from collector.analyst.openapi import description_of, openapi_routes
-from collector.analyst.pages import page_routes
 from collector.analyst.port import open_port
-from collector.analyst.properties import properties_route
-from collector.analyst.quarantine import Keeper, QuarantineRoutes
-from collector.analyst.sealing import Sealing, SealRoutes
+from collector.analyst.readiness import Readiness
 from collector.analyst.sign_in import SignIn
+from collector.analyst_port import answer_last, in_thread, routes_for_admins, routes_for_readers
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
 from collector.count.minutes import LastMinutes
 from collector.disk import DISK
+from collector.doctor.examine import Patient, Running, examine
+from collector.doctor.line import as_json
 from collector.errors import Code, Misconfigured, Unavailable
-from collector.ledger import Ledger, ledger_of
+from collector.ledger import ledger_of
 from collector.loader import Loader
 from collector.log import log
 from collector.metrics import Metrics
@@ -48,22 +46,22 @@ from collector.spool.segment import Life
 from collector.stats.answer import Answers
 from collector.stats.open_days import OpenDays
 from collector.stats.shown_file import ShownFile
+from collector.warehouse.backing_up import backup_of
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
 from collector.warehouse.folding import Folding
 from collector.warehouse.reading import Reading
+from collector.warehouse.restoring import IMPORTED
 from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
-from collector.worker import SPOOL, region_of, spammers_of, stop_signal, work
+from collector.worker import MB, SPOOL, region_of, spammers_of, stop_signal, work
 
 Result = TypeVar("Result")
 
 LOAD_EVERY_S = 0.2
 CONNECT_PATIENCE_S = 5.0  # at start; a server that is slower than this is connected to while others are served
 WRONG_PAUSE_S = 10.0
-LAST_QUESTIONS_S = 0.25
-LAST_ANSWERS_S = 3.0
 DATABASE = "clickhouse"
 IDS = "ids.sqlite"
 SHOWN = "shown.sqlite"
@@ -94,12 +92,14 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
     stop = stop_signal()
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
+    metrics.started("warehouse")
     with (
         engine_of(settings) as engine,
         open_days_of(settings, declarations, clock) as open_days,
         ThreadPoolExecutor(1, "load") as loading,
         ThreadPoolExecutor(1, "ask") as asking,
         ThreadPoolExecutor(1, "sign in") as signing_in,
+        ThreadPoolExecutor(1, "back up") as backing_up,
     ):
         writing = writing_of(engine, declarations, metrics)
         await _connect(writing, loading)
@@ -109,14 +109,19 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         answers = answers_of(settings, declarations, engine, clock, open_days)
         askers = Askers(settings.data, settings.analyst_token, clock, settings.trusted_proxies)
 
+        running = Running(epoch=life.epoch, key_day=metrics.told_key_day)
+        patient = patient_of(settings, declarations, writing, life.node, clock, running)
         asked: set[asyncio.Future[Any]] = set()
         live = Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop)
         routes = [
             *routes_for_readers(settings, declarations, ledger_of(declarations, metrics.series()), live),
-            *SignIn(askers, clock, _in_thread(signing_in, asked)).routes(),
-            *routes_for_admins(loader, sealer, _in_thread(loading, asked)),
+            *SignIn(askers, clock, in_thread(signing_in, asked)).routes(),
+            *routes_for_admins(loader, sealer, in_thread(loading, asked)),
+            *DoctorRoutes(lambda: as_json(examine(patient)), in_thread(loading, asked)).routes(),
+            *BackupRoutes(lambda: backup(settings, declarations, engine, clock), in_thread(backing_up, asked)).routes(),
+            Readiness(Reading(engine).look, in_thread(asking, asked)).route(),
         ]
-        app = build_app(answers, askers, metrics.exposition, _in_thread(asking, asked), routes)
+        app = build_app(answers, askers, metrics.exposition, in_thread(asking, asked), routes)
         async with open_port(app, inherited.listener()) as runner:
             load = asyncio.create_task(_load(loader, sealer, loading))
             load.add_done_callback(lambda _: stop.set())  # a loader that fails ends the process, and another is started
@@ -124,24 +129,32 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
             inherited.say_ready()
             await stop.wait()
             load.cancel()
-            await _answer_last(runner, asked)
+            await answer_last(runner, asked)
             engine.cancel()
 
 
-def routes_for_readers(settings: Settings, declarations: Declarations, ledger: Ledger, live: Live) -> list[Route]:
-    """What the analyst port tells without asking the engine."""
-    return [
-        dictionary_route(dictionary_of(ledger)),
-        properties_route(settings.registry),
-        live.route(),
-        *page_routes(),
-        *openapi_routes(description_of(declarations)),
-    ]
+def backup(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Iterator[bytes]:
+    """The bytes of a backup of all that is sealed, and of what was imported."""
+    imported = settings.data / IMPORTED
+    return backup_of(engine, declarations, clock, imported.read_bytes() if imported.exists() else None)
 
 
-def routes_for_admins(keeper: Keeper, sealer: Sealing, run_loading: RunBlocking) -> list[Route]:
-    """What the analyst port lets change of what is kept."""
-    return [*QuarantineRoutes(keeper, run_loading).routes(), *SealRoutes(sealer, run_loading).routes()]
+def patient_of(
+    settings: Settings, declarations: Declarations, writing: Writing, node: int, clock: Clock, running: Running | None
+) -> Patient:
+    """What the doctor examines (doctor/examine.py)."""
+    return Patient(
+        data=settings.data,
+        quota_bytes=int(settings.spool_mb * MB),
+        clock=clock,
+        began_s=clock.now() - time.monotonic(),
+        declarations=declarations,
+        country=lambda: region_of(settings).age_days,
+        reader=reader_of(settings.data, declarations),
+        seals=Seals(writing),
+        node=node,
+        running=running,
+    )
 
 
 def engine_of(settings: Settings) -> AbstractContextManager[Engine]:
@@ -149,18 +162,6 @@ def engine_of(settings: Settings) -> AbstractContextManager[Engine]:
     if settings.clickhouse is None:
         return open_embedded(settings.data / DATABASE)
     return closing(Server(settings.clickhouse))
-
-
-def _in_thread(thread: ThreadPoolExecutor, asked: set[asyncio.Future[Any]]) -> RunBlocking:
-    """What runs a function in that thread, and keeps it in `asked` until it ended."""
-
-    def run(ask: Callable[[], Result]) -> Awaitable[Result]:
-        answer = asyncio.get_running_loop().run_in_executor(thread, ask)
-        asked.add(answer)
-        answer.add_done_callback(asked.discard)
-        return answer
-
-    return run
 
 
 async def _connect(writing: Writing, loading: ThreadPoolExecutor) -> None:
@@ -235,17 +236,6 @@ def answers_of(
 ) -> Answers:
     """What answers questions from an engine; used by one thread."""
     return Answers(declarations, settings.registry, Reading(engine), clock, open_days)
-
-
-async def _answer_last(runner: web.ServerRunner, asked: set[asyncio.Future[Any]]) -> None:
-    """Let nobody in any more, and give whoever is in a while to ask and be answered."""
-    for site in runner.sites:
-        await site.stop()
-    await asyncio.sleep(0)
-    if runner.server and runner.server.connections:
-        await asyncio.sleep(LAST_QUESTIONS_S)
-    if asked:
-        await asyncio.wait(asked, timeout=LAST_ANSWERS_S)
 
 
 async def _load(loader: Loader, sealer: Sealer, loading: ThreadPoolExecutor) -> None:

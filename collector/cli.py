@@ -18,10 +18,12 @@ from collector.access_commands import first_link, token, user
 from collector.analyst.dictionary import as_markdown, dictionary_of
 from collector.analyst.pages import is_built
 from collector.assembly import check_settings, run_child
+from collector.backup_command import backup, restore
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
 from collector.commands import OPTIONS, plainly, read, settings_options
+from collector.doctor_command import doctor
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
@@ -142,6 +144,9 @@ collector.add_command(import_log)
 collector.add_command(prove_command)
 collector.add_command(seal)
 collector.add_command(migrate)
+collector.add_command(doctor)
+collector.add_command(backup)
+collector.add_command(restore)
 collector.add_command(user)
 collector.add_command(token)
 collector.add_command(simulate)

@@ -30,6 +30,7 @@ from collector.metrics import LoaderMetrics
 from collector.quarantine import Quarantine, Retried
 from collector.spool.earlier import Earlier
 from collector.spool.gather import MAX_EVENTS, gather
+from collector.spool.lag import Lag
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import Life, Segment
@@ -63,14 +64,13 @@ class Loader:
         self._reader, self._disk = reader, reader.disk
         self._seen, self._writing = seen, writing
         self._clock, self._metrics = clock, metrics
+        self._lag = Lag(reader.disk, clock, metrics.lag)
         self._waiting: OrderedDict[Path, Frozen] = OrderedDict()
         self.stopped: set[Path] = set()  # until somebody has looked
-        self._counted: set[str] = set()
-        self._spoken_for: set[str] = set()
+        self._counted, self._spoken_for = set[str](), set[str]()
         self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
-        self._settled = False
-        self._settle_at_s = self._forgot_s = 0.0
+        self._settled, self._settle_at_s, self._forgot_s = False, 0.0, 0.0
         self._failures = self._pause = self._verified = 0
 
     def load_ready(self) -> int:
@@ -165,6 +165,7 @@ class Loader:
     def _wait_for(self, frozen: Frozen) -> None:
         self._waiting[frozen.path] = frozen
         self._spoken_for.update(frozen.segments)
+        self._lag.frozen(frozen.segments, frozen.path)
         name, repeats, uncounted = self._left_out
         if frozen.path.name == name:  # also where freezing failed, and left the file
             self._left_out = "", 0, 0
@@ -173,11 +174,9 @@ class Loader:
 
     def _ready(self) -> list[Segment]:
         """The closed segments of this node that no frozen file speaks for, oldest first within their worker."""
-        ready = [
-            segment
-            for segment in self._reader.segments()
-            if segment.closed and segment.node == self._life.node and segment.name not in self._spoken_for
-        ]
+        there = [segment for segment in self._reader.segments() if segment.node == self._life.node]
+        self._lag.found(there, self._spoken_for)
+        ready = [segment for segment in there if segment.closed and segment.name not in self._spoken_for]
         self._earlier.found(ready)
         return ready
 
@@ -248,6 +247,7 @@ class Loader:
         del self._waiting[frozen.path]
         self._spoken_for.difference_update(frozen.segments)
         self._earlier.gone(frozen.segments)
+        self._lag.gone(frozen.segments, loaded=not refused)
         self._counted.difference_update(batch.name for batch in frozen.batches)
 
     def _bridge(self) -> None:
@@ -265,8 +265,7 @@ class Loader:
             log.warning("what waits for the database stays as it is", error=type(error).__name__)
 
     def _forget_ids(self) -> None:
-        now_s = self._clock.now()
-        if abs(now_s - self._forgot_s) >= FORGET_EVERY_S:
+        if abs((now_s := self._clock.now()) - self._forgot_s) >= FORGET_EVERY_S:
             self._forgot_s = now_s
             with suppress(OSError):  # later, then
                 self._seen.forget(now_s)
@@ -297,4 +296,5 @@ class Loader:
             frozen_batches=len(batches),
             stopped=len(self.stopped),
         )
+        self._metrics.oldest_waiting(self._lag.oldest_s())
         self._metrics.ids(remembered=self._seen.size, forgotten_early=self._seen.forgotten_early)

@@ -10,28 +10,24 @@ duplicate + quarantined. Adding costs about a microsecond: add a body's events a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+
+from collector.metric_files import FOLDER_VARIABLE, AllProcesses, room_for_files
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 Reason = Literal["bot", "referrer_spam", "opt_out", "test", "prefetch", "partial", "unmapped", "unavailable", "limited"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 FILTER_DAYS = ("today", "yesterday")
+PROCESSES = ("worker", "warehouse")
 BODY_STATUSES = (400, 404, 405, 408, 413, 415, 417, 421, 429, 500, 503)
 OTHER_STATUS = "other"
-_FILES = ("counter", "histogram", "gauge_mostrecent")  # as prometheus_client names them
-_ROOM_BYTES = 128 * 1024  # of each: several times what all series take
-_MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own is made there
 # A fast disk takes 0.1 ms for an fdatasync, a poor one 5 ms, a dying one seconds.
+LAG_BUCKETS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 WRITE_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
@@ -50,7 +46,7 @@ class Metrics:
     """
 
     def __init__(self, kinds: Iterable[str], codes: Iterable[str]) -> None:
-        with _room() as self.told:
+        with room_for_files() as self.told:
             self._make(kinds, codes)
 
     def _make(self, kinds: Iterable[str], codes: Iterable[str]) -> None:
@@ -75,6 +71,9 @@ class Metrics:
             registry=registry,
         )
         self._count_loading(registry)
+        starts = Counter("collector_process_starts", "Processes that began", ["process"], registry=registry)
+        self._starts = {process: starts.labels(process) for process in PROCESSES}
+        self._key_day = _gauge(registry, "collector_key_day", "Day whose key is in force, as days since 1970; 0: none")
         self._epoch = _gauge(registry, "collector_epoch", "The life of the keys and filters that runs now")
         fill = _gauge(registry, "collector_filter_fill_ratio", "Used share of a day's filter", "day")
         error = _gauge(
@@ -105,6 +104,15 @@ class Metrics:
         self._frozen = _gauge(registry, "collector_frozen_batches", "Frozen batches that wait to be verified")
         self._ids = _gauge(registry, "collector_ids_remembered", "Event ids that a retry is known by")
         self._ids_early = _gauge(registry, "collector_ids_forgotten_early", "Ids forgotten early, for want of room")
+        self._lag_s = Histogram(
+            "collector_lag_seconds",
+            "Time from the first event of a segment on disk to all its events verified in the database, by segment",
+            buckets=LAG_BUCKETS_S,
+            registry=registry,
+        )
+        self._oldest_s = _gauge(
+            registry, "collector_oldest_waiting_seconds", "For how long the oldest segment waits for the database"
+        )
         self._detached = _gauge(registry, "collector_detached_parts", "Parts of the database that were put aside")
         self._late_days = _gauge(
             registry, "collector_days_unsealed_late", "Days not sealed though they ended 72 hours ago, of any node"
@@ -142,6 +150,14 @@ class Metrics:
         """Count a batch of so many events that was verified in the database."""
         self._verified.inc()
         self._loaded.inc(events)
+
+    def lag(self, seconds: float) -> None:
+        """Count a segment whose events are all in the database, so long after the first of them was on disk."""
+        self._lag_s.observe(seconds)
+
+    def oldest_waiting(self, seconds: float) -> None:
+        """Say how long ago the first event came of what is not in the database yet; 0 if nothing waits."""
+        self._oldest_s.set(seconds)
 
     def duplicate(self, events: int) -> None:
         """Count events that repeat one counted before."""
@@ -183,6 +199,20 @@ class Metrics:
         """Say how many days of any node still lie unfolded 72 hours after their end."""
         self._late_days.set(days)
 
+    def started(self, process: str) -> None:
+        """Count the begin of a process (one of PROCESSES)."""
+        self._starts[process].inc()
+
+    def key_day(self, day: int) -> None:
+        """Say of which day the key is in force; 0 if today has none."""
+        self._key_day.set(day)
+
+    def told_key_day(self) -> int:
+        """What the workers said last of the key's day; 0 if none has said it."""
+        name = b"collector_key_day "
+        told = [line for line in self.exposition().splitlines() if line.startswith(name)]
+        return int(float(told[0].removeprefix(name))) if told else 0
+
     def epoch(self, number: int) -> None:
         """Say which epoch runs."""
         self._epoch.set(number)
@@ -211,52 +241,8 @@ class Metrics:
         if not folder:
             return generate_latest(self._registry)
         together = CollectorRegistry()
-        together.register(_AllProcesses(Path(folder), self._registry))
+        together.register(AllProcesses(Path(folder), self._registry))
         return generate_latest(together)
-
-
-@contextmanager
-def _room() -> Iterator[bool]:
-    """Have room on disk for the files of this process, in which its series are made; whether there is.
-
-    They are sparse otherwise, and written to as memory: on a full disk that ends a process by SIGBUS. Then they lie in
-    memory, without a name once they are made: a process must be able to start, and to refuse, while the disk is full.
-    """
-    folder = os.environ.get(FOLDER_VARIABLE)
-    if not folder:
-        yield True
-        return
-    try:
-        for kind in _FILES:
-            with Path(folder, f"{kind}_{os.getpid()}.db").open("ab") as file:
-                os.posix_fallocate(file.fileno(), 0, _ROOM_BYTES)
-    except OSError:
-        with TemporaryDirectory(dir=_MEMORY) as memory:
-            os.environ[FOLDER_VARIABLE] = memory
-            try:
-                yield False
-            finally:
-                os.environ[FOLDER_VARIABLE] = folder
-    else:
-        yield True
-
-
-class _AllProcesses:
-    """Adds up the files of all processes, leaving out one that a process is only just creating.
-
-    A gauge that no process has set yet is missing there: it is given as this process knows it, so that no series
-    appears later.
-    """
-
-    def __init__(self, folder: Path, own: CollectorRegistry) -> None:
-        self._folder = folder
-        self._own = own
-
-    def collect(self) -> Iterator[Metric]:
-        files = [str(path) for path in sorted(self._folder.glob("*.db")) if path.stat().st_size]
-        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # not annotated there
-        together = {metric.name: metric for metric in merged if metric.samples}
-        return iter(({metric.name: metric for metric in self._own.collect()} | together).values())
 
 
 def _gauge(registry: CollectorRegistry, name: str, tells: str, *labels: str) -> Gauge:
@@ -272,6 +258,8 @@ class LoaderMetrics(Protocol):
     def quarantined(self, events: int) -> None: ...
     def in_quarantine(self, files: int) -> None: ...
     def load_failed(self) -> None: ...
+    def lag(self, seconds: float) -> None: ...
+    def oldest_waiting(self, seconds: float) -> None: ...
     def waiting(self, *, events: int, segments: int, frozen_batches: int, stopped: int) -> None: ...
     def ids(self, *, remembered: int, forgotten_early: int) -> None: ...
 

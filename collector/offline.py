@@ -11,10 +11,23 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from collector.analyst.api import body_of
-from collector.assembly import answers_of, engine_of, loader_of, open_days_of, reader_of, sealer_of, writing_of
+from collector.assembly import (
+    answers_of,
+    backup,
+    engine_of,
+    loader_of,
+    open_days_of,
+    patient_of,
+    reader_of,
+    sealer_of,
+    writing_of,
+)
 from collector.catalogue.declarations import Declarations, read_declarations
 from collector.clock import Clock, SystemClock
 from collector.data_folder import DataFolder
+from collector.disk import DISK
+from collector.doctor.examine import examine
+from collector.doctor.line import Line
 from collector.errors import Code, Misconfigured, Unavailable
 from collector.loader import Loader
 from collector.metrics import Metrics
@@ -24,6 +37,7 @@ from collector.settings import Settings
 from collector.spool.segment import Life
 from collector.stats.refusing import BadQuestion
 from collector.warehouse.engine import Engine
+from collector.warehouse.restoring import Restoring, Tell, Whole, refuse_foreign
 from collector.warehouse.seals import Seals, Told
 from collector.warehouse.writing import Writing
 
@@ -67,6 +81,34 @@ def seal_offline(settings: Settings, folder: DataFolder, node: int | None) -> To
         with open_days_of(settings, declarations, clock) as open_days:
             sealer = sealer_of(folder.path, _life(folder), declarations, writing, clock, metrics, open_days)
             return sealer.seal_due() if node is None else sealer.seal_dead(node)
+
+
+@contextmanager
+def backup_offline(settings: Settings, folder: DataFolder) -> Iterator[Iterator[bytes]]:
+    """The bytes of a backup, piece by piece, for the block."""
+    declarations = read_declarations()
+    with _plainly(folder), engine_of(settings) as engine:
+        writing_of(engine, declarations, Metrics(declarations.kinds, Code)).connect()
+        yield backup(settings, declarations, engine, SystemClock())
+
+
+def restore_offline(settings: Settings, folder: DataFolder, backup: Whole, tell: Tell) -> None:
+    """Bring a backup in that was found whole; `tell` is told of its rows."""
+    declarations = read_declarations()
+    refuse_foreign(backup, declarations)
+    with _plainly(folder), engine_of(settings) as engine:
+        writing = writing_of(engine, declarations, Metrics(declarations.kinds, Code))
+        writing.connect()
+        Restoring(DISK, folder.path, writing).restore(backup, tell)
+
+
+def examine_offline(settings: Settings, folder: DataFolder) -> list[Line]:
+    """What the doctor says of a data directory; nothing is loaded."""
+    declarations = read_declarations()
+    metrics = Metrics(declarations.kinds, Code)
+    with _plainly(folder), engine_of(settings) as engine:
+        writing = writing_of(engine, declarations, metrics)
+        return examine(patient_of(settings, declarations, writing, int(folder.node(), 16), SystemClock(), None))
 
 
 class Driven(NamedTuple):

@@ -31,6 +31,7 @@ from collector.door.connections import Limits
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
 from collector.door.privacy_page import Operator
+from collector.door.readiness import Readiness
 from collector.door.receive import Counting, Receiver
 from collector.door.redirects import Redirects
 from collector.door.seeing import Seeing
@@ -85,6 +86,7 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     DISK.make_folder(folder)
     keep_layout(DISK, settings.data / SPOOL, declarations.layouts, declarations.digest)  # else the one before stays
     metrics = Metrics(declarations.kinds, Code)
+    metrics.started("worker")
     if not metrics.told:
         log.warning("the disk is full: what this worker counts is in no sum of /metrics", worker=inherited.worker)
     counting = _counting(declarations, memory, inherited)
@@ -158,6 +160,7 @@ def more_routes(receiver: Receiver, settings: Settings, declarations: Declaratio
     registry = settings.registry
     flags = FlagReader(declarations.kinds["update_check"])
     return {
+        **Readiness(receiver).routes(),
         **Beacon().routes(),
         **Redirects(receiver, registry).routes(),
         **Plausible(receiver, registry).routes(),
@@ -209,6 +212,7 @@ async def _keep_up(counting: Counting, memory: SharedMemory, metrics: Metrics, c
         counting.caps.forget()
         counting.marks.forget()
         today = int(now_s) // DAY_S
+        metrics.key_day(today if memory.slot(today) else 0)
         for name, day in (("today", today), ("yesterday", today - 1)):
             slot = memory.slot(day)
             metrics.filter(name, fill=slot.fill_ratio() if slot else 0.0, error=slot.error_ratio() if slot else 0.0)

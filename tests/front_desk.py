@@ -17,12 +17,16 @@ from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers, Network
+from collector.analyst.backup import BackupRoutes
+from collector.analyst.doctor import DoctorRoutes
 from collector.analyst.live import Live
 from collector.analyst.port import open_port
+from collector.analyst.readiness import Readiness
 from collector.analyst.roles import Role
 from collector.analyst.sign_in import SignIn
 from collector.analyst.tokens import operator_token
-from collector.assembly import reader_of, routes_for_admins, routes_for_readers
+from collector.analyst_port import routes_for_admins, routes_for_readers
+from collector.assembly import reader_of
 from collector.catalogue.declarations import read_declarations
 from collector.catalogue.registry import Annotation
 from collector.count.minutes import LastMinutes, make_minutes
@@ -158,6 +162,9 @@ async def front_desk(
             *routes_for_readers(settings, DECLARATIONS, LEDGER, live),
             *SignIn(askers, clock, run).routes(),
             *routes_for_admins(NothingKept(data), NothingDue(), run),
+            *DoctorRoutes(lambda: {"lines": []}, run).routes(),
+            *BackupRoutes(lambda: iter([b"a backup"]), run).routes(),
+            Readiness(lambda: None, run).route(),
         ]
         answers = Answers(DECLARATIONS, ANNOTATED, reading, clock, open_days)
         app = build_app(answers, askers, lambda: METRICS, run, routes)

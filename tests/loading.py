@@ -49,6 +49,8 @@ class Counted:
     stopped: int = 0
     remembered: int = 0
     aside_files: int = 0
+    oldest_s: float = field(default=0.0, compare=False)
+    lags: list[float] = field(default_factory=list, compare=False)
 
     def recovered(self, events: int) -> None:
         self.of_earlier += events
@@ -59,6 +61,12 @@ class Counted:
 
     def duplicate(self, events: int) -> None:
         self.repeats += events
+
+    def lag(self, seconds: float) -> None:
+        self.lags.append(seconds)
+
+    def oldest_waiting(self, seconds: float) -> None:
+        self.oldest_s = seconds
 
     def load_failed(self) -> None:
         self.failures += 1

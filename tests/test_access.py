@@ -21,6 +21,7 @@ MATRIX = {
     ("GET", "/"): "anyone",
     ("GET", "/assets/{name}"): "anyone",
     ("GET", "/metrics"): "anyone",
+    ("GET", "/readyz"): "anyone",
     ("GET", "/docs"): "anyone",
     ("GET", "/docs.css"): "anyone",
     ("GET", "/api/v1/openapi.json"): "anyone",
@@ -37,6 +38,8 @@ MATRIX = {
     ("DELETE", "/api/v1/quarantine/{name}"): "admin",
     ("POST", "/api/v1/quarantine/{name}/retry"): "admin",
     ("POST", "/api/v1/seal"): "admin",
+    ("GET", "/api/v1/backup"): "admin",
+    ("GET", "/api/v1/doctor"): "admin",
     ("POST", "/api/v1/seal/{node}"): "admin",
 }
 ADMITTED_TO = {"nobody": {"anyone"}, "reader": {"anyone", "reader"}, "admin": {"anyone", "reader", "admin"}}

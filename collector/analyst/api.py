@@ -3,10 +3,13 @@
     GET /api/v1/reports            what may be asked                                    readers
     GET /api/v1/reports/{report}   one question (stats/question.py), JSON or CSV        readers of the property
     GET /metrics                   Prometheus text                                      anyone
+    GET /readyz                    readiness.py                                         anyone
     /api/v1/session                sign_in.py                                           anyone
     /api/v1/properties             properties.py                                        readers
     /api/v1/quarantine             quarantine.py                                        admins
     /api/v1/seal                   sealing.py                                           admins
+    /api/v1/backup                 backup.py                                            admins
+    /api/v1/doctor                 doctor.py                                            admins
     /api/v1/live                   live.py                                              readers of the property
     /api/v1/openapi.json, /docs    openapi.py                                           anyone
     / and /assets/                 pages.py                                             anyone

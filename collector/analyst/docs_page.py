@@ -64,7 +64,7 @@ def _operations(description: Described, group: str) -> Iterator[tuple[str, str, 
     """Method, path and operation of everything in the group; what is said of the path counts for each."""
     for path, item in description["paths"].items():
         for method in METHODS:
-            if method in item and group in item[method]["tags"]:
+            if method in item and group == item[method]["tags"][0]:
                 shared = item.get("parameters", [])
                 yield method, path, {**item[method], "parameters": shared + item[method].get("parameters", [])}
 

@@ -107,6 +107,10 @@ class Receiver:
         """Whether something that is answered still waits for the disk."""
         return bool(self._aside)
 
+    def probe(self) -> asyncio.Future[None]:
+        """Whether an event would become durable now; raises Unavailable, and is not done while the disk hangs."""
+        return self._spool.append([])
+
     async def count_aside(self, request: web.BaseRequest, event: dict[str, Any], at_s: float | None = None) -> None:
         """Count an event of a request whose answer does not depend on that: waits a second at most, raises nothing.
 

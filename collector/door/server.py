@@ -33,6 +33,7 @@ from collector.door.answers import (
 )
 from collector.door.body import BodyRefused
 from collector.door.connections import SOCKET_BYTES, Connection, Connections, Limits
+from collector.door.readiness import PATH as READY
 from collector.door.receive import Receiver
 from collector.door.tally import FLUSH_EVERY_S, Tally
 from collector.errors import InDoubt
@@ -47,6 +48,7 @@ DRAIN_POLL_S = 0.01
 BACKLOG = 2048
 _VERSIONS = (HttpVersion11, HttpVersion10)  # the parser lets 0.9 and 2.0 pass, too
 HEALTH = "/healthz"
+PROBES = (HEALTH, READY)
 UNINSTALL_FIELDS = {"product": "product", "v": "version", "os": "os", "age": "age", "reason": "reason", "id": "id"}
 
 
@@ -159,8 +161,8 @@ class Door:
         if UPGRADE in request.headers or request.version not in _VERSIONS:
             return OTHER_PROTOCOL
         path = request.rel_url.raw_path
-        if self._hosts and path != HEALTH and request.host.partition(":")[0].lower() not in self._hosts:
-            return MISDIRECTED  # but for health: whoever probes it calls by address
+        if self._hosts and path not in PROBES and request.host.partition(":")[0].lower() not in self._hosts:
+            return MISDIRECTED  # but for probes: they call by address
         methods = self.routes.get(path) or self._below.get(path[1:].partition("/")[0])
         if methods is None:
             return NOT_FOUND

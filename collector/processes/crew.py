@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from collector.log import log, place_of
-from collector.metrics import FOLDER_VARIABLE
+from collector.metric_files import FOLDER_VARIABLE
 from collector.processes.child import Child, Place, first_of, start_child
 from collector.processes.held import Held
 from collector.processes.reload import KnownChild

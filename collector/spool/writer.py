@@ -66,7 +66,7 @@ class SpoolWriter:
         return not self._full and self._gathered < MAX_WAITING
 
     def append(self, marked: list[Marked]) -> asyncio.Future[None]:
-        """Append events as one: the future is done once all are on disk.
+        """Append events as one: the future is done once all are on disk. None at all: it asks whether there is room.
 
         It raises Unavailable where none of them counts, InDoubt where the disk does not say.
         """
@@ -147,6 +147,8 @@ class SpoolWriter:
         """Make records durable; what to tell those who wait for them if that failed."""
         if self._is_full():
             return Unavailable("no room is left")
+        if not records:  # somebody asks whether there is room
+            return None
         started = time.perf_counter()
         try:
             self._room.taken(self._appender.append(records))

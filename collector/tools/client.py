@@ -6,6 +6,8 @@ It never follows a redirect or a proxy of the environment: the token must reach 
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +74,34 @@ def call(address: str, token: str, path: str, method: str = "GET") -> Reply:
         raise Unanswered(f"no answer at {address} ({_why(error)})") from error
     finally:
         connection.close()
+
+
+class Body:
+    """A body that is read bit by bit; raises Unanswered where it breaks off."""
+
+    def __init__(self, response: http.client.HTTPResponse, address: str) -> None:
+        self._response = response
+        self._address = address
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at its end."""
+        try:
+            return self._response.read(size)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(f"the answer of {self._address} broke off") from error
+
+
+@contextmanager
+def opened(address: str, token: str, path: str) -> Iterator[tuple[int, Body]]:
+    """Status and body of one GET, for the block; raises Unanswered where no HTTP answer comes."""
+    host, _, port = reachable(address).rpartition(":")
+    with closing(http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)) as connection:
+        try:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unanswered(f"no answer at {address} ({_why(error)})") from error
+        yield response.status, Body(response, address)
 
 
 def _why(error: OSError | http.client.HTTPException) -> str:

@@ -22,8 +22,9 @@ from clickhouse_connect.driver.client import Client
 
 from collector.catalogue.reports import Report
 from collector.cell import Counters
+from collector.errors import Unavailable
 from collector.warehouse.engine import FAILURES, Engine, away
-from collector.warehouse.tables import COUNTERS, DAY_S, DIMENSIONS, HOT, MARKER, SEAL, SEALED
+from collector.warehouse.tables import COUNTERS, DAY_S, DIMENSIONS, HOT, MARKER, SEAL, SEALED, TABLES
 
 
 class Row(NamedTuple):
@@ -117,6 +118,9 @@ _PARTS = f"""
 SELECT table, groupArray(name) FROM system.parts
 WHERE database = currentDatabase() AND table IN ('{HOT.name}', '{SEALED.name}') AND active GROUP BY table
 """
+_TABLES_THERE = f"""
+SELECT count() FROM system.tables WHERE database = currentDatabase() AND name IN ({", ".join(map(repr, TABLES))})
+"""
 _OF_THE_REPORT = f"report = {{report:String}} AND property = {{property:String}} AND {_SEALED_RANGE}"
 _PRESENT = f"""
 SELECT DISTINCT intDiv(toUnixTimestamp(bucket), {DAY_S}) AS day, node FROM {SEALED.name}
@@ -158,6 +162,12 @@ class Reading:
         self._first_sealed = 0
         self._epochs: dict[tuple[int, int], int] = {}
         self._bounds: tuple[object, list[Bound]] = (None, [])
+
+    def look(self) -> None:
+        """Make sure that the database answers and has the tables."""
+        ((found,),) = self._ask(_TABLES_THERE)
+        if found != len(TABLES):
+            raise Unavailable("the tables are not there")
 
     def sealed_through(self) -> Mapping[int, int]:
         """The latest day of each node that is sealed; binds it in what is read until this is called again."""

@@ -21,7 +21,7 @@ _IS_MARKER = f"report = '{MARKER}' AND property = ''"
 _DAY = f"intDiv(toUnixTimestamp(bucket), {DAY_S})"
 # Every batch has a marker, so markers tell the days.
 _HOT_DAYS = f"SELECT DISTINCT {_DAY} AS day, node FROM {HOT.name} WHERE {_IS_MARKER} ORDER BY day, node"
-_SEALED = f"""
+SEALED_THROUGH = f"""
 SELECT node, max({_DAY}), argMax(d3, bucket) FROM {SEALED.name} WHERE {_IS_MARKER} AND d2 = '{SEAL}' GROUP BY node
 """
 _OF_THE_DAY = (
@@ -100,7 +100,7 @@ class Seals:
 
     def sealed(self) -> dict[int, Through]:
         """How far each node is sealed."""
-        return {node: Through(day, by) for node, day, by in self.writing.ask(_SEALED)}
+        return {node: Through(day, by) for node, day, by in self.writing.ask(SEALED_THROUGH)}
 
     def folded(self, part: DayNode) -> FoldedDay:
         """What it becomes."""
@@ -118,6 +118,15 @@ class Seals:
         asked = {"node": batch.node, "day_s": batch.day * DAY_S, "name": batch.name}
         ((found, _, _),) = self.writing.ask(TABLES[batch.table].find_marker, **asked)
         return bool(found)
+
+    def is_contradicted(self, batch: Batch) -> bool:
+        """Whether a marker of its name tells other counts than the batch, in the table it is for or in `sealed`."""
+        asked = {"node": batch.node, "day_s": batch.day * DAY_S, "name": batch.name}
+        for table in TABLES.values():
+            ((found, events, rows),) = self.writing.ask(table.find_marker, **asked)
+            if found and (events, rows) != (batch.events, batch.rows):
+                return True
+        return False
 
     def drop_hot(self, part: DayNode) -> None:
         """Drop the partition of a day of a node that is sealed."""

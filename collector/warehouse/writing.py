@@ -127,6 +127,13 @@ class Writing:
             self.disconnect()
             raise away("the database did not do it", error) from error
 
+    def detached(self) -> tuple[int, list[str]]:
+        """How many parts are put aside, and the reasons the engine gives; raises Unavailable."""
+        try:
+            return detached_parts(self._connected())
+        except FAILURES as error:
+            raise away("detached parts cannot be looked for", error) from error
+
     def connect(self) -> None:
         """Make sure now that the database is there and as it must be; raises Unavailable or Misconfigured."""
         self._connected()

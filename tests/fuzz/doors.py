@@ -26,11 +26,13 @@ from collector.count.caps import Caps
 from collector.count.filter import SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts, make_minutes
+from collector.door.allowance import Allowance
 from collector.door.caller import Callers
+from collector.door.connections import Limits
 from collector.door.judge import Judge
 from collector.door.open_book import OpenBook
 from collector.door.privacy_page import Operator
-from collector.door.receive import Receiver
+from collector.door.receive import Counting, Receiver
 from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
@@ -46,13 +48,13 @@ from collector.spool.writer import Marked, SpoolWriter
 from collector.tools.wire import request
 from collector.worker import more_routes
 from tests.aptabase_bodies import KEY
+from tests.corpus import cases, hit, sent_by, spelled
 from tests.example_events import bad_events, good_events
 from tests.fuzz.closed import DECLARATIONS, assert_closed
 from tests.fuzz.target import CANARY, Target, Try
 from tests.fuzz.wired import Heard, QuickLoop, answers_in, converse, in_pieces
 from tests.hostile_flags import HOSTILE_FLAGS, HOSTILE_VERSIONS
 from tests.memory_reading import SteppedClock
-from tests.odd_requests import NOT_JSON, READ, REFUSED, TRANSPORT
 from tests.offered import STORED, configuration, releases
 from tests.open_door import COUNTRIES
 from tests.plausible_bodies import CASES
@@ -166,12 +168,15 @@ def _house(settings: Settings, countries: Path, run: Callable[[Any], Any]) -> Ho
     judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
     receiver = Receiver(
         judge=judge,
-        caps=Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
-        marks=Marks(DECLARATIONS.layouts, memory),
+        counting=Counting(
+            Caps(DECLARATIONS.layouts, DECLARATIONS.cap, memory),
+            Marks(DECLARATIONS.layouts, memory),
+            MinuteCounts(make_minutes(registry.properties), 0),
+        ),
         spool=kept,
-        minutes=MinuteCounts(make_minutes(registry.properties), 0),
         clock=clock,
         tally=tally,
+        allowance=Allowance(0),
     )
     book = OpenBook(ledger_of(DECLARATIONS, metrics.series()), Operator(), clock)
     door = Wired(
@@ -179,7 +184,7 @@ def _house(settings: Settings, countries: Path, run: Callable[[Any], Any]) -> Ho
         registry,
         tally,
         public_hosts=(),
-        keepalive_s=15,
+        limits=Limits(keepalive_s=15),
         to_read=book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes(),
         more=more_routes(receiver, settings, DECLARATIONS, clock),
     )
@@ -249,7 +254,7 @@ def _addresses() -> Iterator[Try]:
 
 
 def _requests() -> Iterator[bytes]:
-    for data, _ in TRANSPORT.values():
+    for data in map(sent_by, cases("transport").values()):
         if len(data) < MAX_SEED:
             yield b"\0" + data
     headers = _JSON | {"Accept-Language": "de", "Sec-CH-UA-Mobile": "?1", "Accept-Encoding": "gzip"}
@@ -264,7 +269,8 @@ def _requests() -> Iterator[bytes]:
 def _sent() -> Iterator[bytes]:
     good, bad = good_events(), [each.event for each in bad_events()]
     native = [*good.values(), *bad, [*good.values()], bad[:4]]
-    raw = [*NOT_JSON.values(), *READ.values(), *(body for body, _ in REFUSED.values())]
+    values = [spelled(case["value"]) for case in cases("values").values()]
+    raw = [hit(**{field: value}) for value in values for field in ("age_s", "referrer")]
     for body in [*(json.dumps(each).encode() for each in native), *raw]:
         if len(body) < MAX_SEED:
             yield b"\0" + body

@@ -1,0 +1,1 @@
+"""What `collector doctor` looks at: machine.py, counts.py, database.py; examine.py asks for all of it, line by line."""
