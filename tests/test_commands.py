@@ -135,7 +135,7 @@ def test_a_question_is_answered_while_no_server_runs(start_stack: Callable[..., 
     stack.post([HIT] * 30)
     stack.stop()
     words = ("--property", "www.example.org", "--period", "2d", "--filter", "path==(other)", "--filter", "path!=/")
-    told = _collector("query", "pages", *words, "--format", "json", "--data", stack.data)
+    told = stack.command("query", "pages", *words, "--format", "json")
     assert told.returncode == 0, told.stderr
     assert orjson.loads(told.stdout)["totals"]["events"] == 30
     stack.start()

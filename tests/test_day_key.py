@@ -19,6 +19,7 @@ from collector.catalogue.declarations import read_declarations
 from collector.count.filter import DAY_S, KEY_DIES_AFTER_S, WORDS, SharedMemory
 from collector.count.marks import Marks, Seeds
 from tests.counting import today
+from tests.engine_choice import needs_embedded
 from tests.key_search import (
     NAME,
     compressed,
@@ -84,6 +85,7 @@ def test_a_key_is_in_the_memory_of_those_that_count_and_left_out_of_their_dumps(
     assert not [name for name, *_ in mappings(warehouse) if name.startswith(NAME)]
 
 
+@needs_embedded
 def test_a_key_is_in_no_file_argument_environment_or_log(stack: Stack, tmp_path: Path) -> None:
     send(stack, 20)
     stack.wait_loaded(20)

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.engine_choice import needs_embedded
 from tests.stack import ROOT, Stack
 
 LETTERS = {"d": "day", "w": "week", "m": "month", "e": "ever"}
@@ -100,10 +101,12 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@needs_embedded
 def test_active_installations_and_retention_are_the_truth_where_no_answer_is_lost(folder: Path) -> None:
     assert check_exact(Lived(folder, 300, 28, "plain")) > 0.7
 
 
+@needs_embedded
 def test_a_lost_answer_costs_one_at_most_and_so_does_a_midnight_or_a_clone(folder: Path) -> None:
     check_bounds(Lived(folder, 300, 10, "rough"))
 

@@ -18,6 +18,7 @@ import pytest
 from collector.tools.prove.forms import ADDRESS, ADDRESS_6, OTHER_ADDRESS, Canaries
 from collector.tools.prove.scan import scan_files
 from collector.warehouse.embedded import open_embedded
+from tests.engine_choice import engine_environ, needs_embedded
 from tests.made_logs import DAY_S, SITE, Request, date_of, per_day, per_path, rotated, visitors, visits, written
 from tests.requires import needs
 from tests.sealing import named_under_k
@@ -144,7 +145,7 @@ class Alone:
             return subprocess.Popen(
                 [sys.executable, "-m", "collector", *words],
                 cwd=ROOT,
-                env=os.environ | {"TMPDIR": str(self.folder)},
+                env=os.environ | engine_environ(self.data) | {"TMPDIR": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -161,6 +162,7 @@ class Alone:
         return process.wait() == -signal.SIGKILL
 
 
+@needs_embedded
 def test_without_a_collector_it_is_the_same_and_crowds_are_crowds(
     start_stack: Callable[..., Stack], imported: Imported, tmp_path: Path
 ) -> None:

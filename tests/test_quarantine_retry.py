@@ -14,6 +14,7 @@ import pytest
 
 from collector.warehouse.server import Server
 from tests.clickhouse_http import ClickHouseHttp
+from tests.engine_choice import needs_embedded
 from tests.setting_aside import CONFIG, NODE, assert_adds_up, leave_behind, listed, only, quarantine
 from tests.stack import ROOT, Stack, eventually
 
@@ -167,6 +168,7 @@ def alter(stack: Stack, statement: str) -> None:
     )
 
 
+@needs_embedded
 @pytest.mark.slow
 def test_without_a_server_what_the_engine_takes_at_last_is_counted_exactly_once(
     start_stack: Callable[..., Stack],

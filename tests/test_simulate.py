@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from collector.catalogue.registry import read_registry
 from collector.cell import OTHER
 from collector.tools.simulate.days import Days
 from collector.tools.simulate.truth import Truth
+from tests.engine_choice import engine_environ
 from tests.sealing import DAY_S, date_of
 from tests.stack import ROOT, Stack, eventually
 from tests.stats_desk import declared
@@ -28,10 +30,11 @@ CONFIG = (ROOT / "collector" / "demo.toml").read_text("utf-8")
 MADE = {"days": "10", "visitors": "90", "seed": "7"}
 
 
-def simulate(*options: str | Path) -> subprocess.CompletedProcess[str]:
+def simulate(*options: str | Path, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     command = [sys.executable, "-m", "collector", "simulate", *map(str, options)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    env = os.environ | (environ or {})
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, dict
     config.write_text(CONFIG, "utf-8")
     last = date_of(int(time.time()) // DAY_S - 1)
     options = [text for name, value in MADE.items() for text in (f"--{name}", value)]
-    told = simulate("--data", Stack.data_in(folder), "--config", config, "--last", last, "--truth", truth, *options)
+    data = Stack.data_in(folder)
+    into = ("--data", data, "--config", config, "--last", last, "--truth", truth)
+    told = simulate(*into, *options, environ=engine_environ(data))
     assert told.returncode == 0, told.stderr
     assert "10 of 10 days made" in told.stderr
     assert "collector serve --data" in told.stdout
