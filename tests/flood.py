@@ -20,7 +20,7 @@ from collector.tools.wire import request
 from tests.stack import ROOT
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\n(?:[A-Z][^\r]*\r\n)*?(?:Retry-After: (\d+)\r\n|\r\n)")
-_HIT = b'{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/pricing"}'
+HIT = b'{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/pricing"}'
 PATIENCE_S = 300
 
 
@@ -55,7 +55,7 @@ def flooded(address: str, *, processes: int, connections: int, seconds: int, eve
 
 
 async def _flood(address: str, connections: int, seconds: int, events: int, row: int) -> Flood:
-    body = b"[" + b",".join([_HIT] * events) + b"]"
+    body = b"[" + b",".join([HIT] * events) + b"]"
     asked = request(body, {"User-Agent": "Mozilla/5.0"})
     flood = Flood()
     loop = asyncio.get_running_loop()

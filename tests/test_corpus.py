@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import count, cycle
@@ -248,3 +249,19 @@ def test_whatever_was_sent_a_worker_holds_nothing_more(door: Stack) -> None:
 def _resident_bytes(stack: Stack) -> int:
     lines = Path(f"/proc/{stack.children('worker')[0]}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def test_an_id_counts_once_however_often_and_of_whatever_it_is_sent(door: Stack) -> None:
+    sender = Sender(door)
+    known = {"id": str(uuid.uuid4())}
+    hit_again = orjson.dumps({"kind": "page_hit", "site": "www.example.org", "url": sender.page(1), **known})
+    other = {"kind": "page_hit", "site": "www.example.org", "url": sender.page(0), **known}
+    check = {"kind": "update_check", "product": "player", "version": "1.4.2", "channel": "stable", "os": "windows"}
+    before = door.counted("events_duplicate")
+    assert sender.say(hit_again).status == 204
+    load(door)
+    for _ in range(10):
+        assert sender.say(b"[" + b",".join([hit_again] * 100) + b"]").json["accepted"] == 100
+    assert sender.say(orjson.dumps([other, {**check, **known}])).json["accepted"] == 2
+    assert _pages(door, sender.pages) == +sender.pages
+    assert door.counted("events_duplicate") - before == 1002

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from collector.door.allowance import BYTES_AT_ONE
+from collector.door.receive import MAX_IN_A_LAP
+from collector.tools.wire import END, request
 from tests.counting import events_seen, load, settle, today
-from tests.flood import flooded
+from tests.flood import HIT, flooded
+from tests.open_door import open_door
 from tests.stack import Stack
 
+NOW = 1_795_600_000
+AT_ONCE = 250
 MEMORY_BYTES = 200 * 2**20  # above what it holds when it is not crowded
 LEAST = 0.8  # of what was accepted a second by eight connections
 WAITING = (429, 503)
@@ -19,6 +26,26 @@ WAITING = (429, 503)
 def resident_bytes(stack: Stack) -> int:
     text = Path(f"/proc/{stack.children('worker')[0]}/status").read_text()
     return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+async def test_what_comes_at_once_is_taken_on_as_far_as_it_can_be_and_the_rest_is_told_to_come_again(
+    tmp_path: Path,
+) -> None:
+    batch = request(b"[" + b",".join([HIT] * 100) + b"]", {"User-Agent": "Mozilla/5.0"})
+    async with open_door(tmp_path / "data", NOW) as door:
+        port = int(door.url.rpartition(":")[2])
+        at_once = [await asyncio.open_connection("127.0.0.1", port) for _ in range(AT_ONCE)]
+        for _, writer in at_once:
+            writer.write(batch)  # on the wire at once: the door comes round when all of them are there
+        heads = [await reader.readuntil(END) for reader, _ in at_once]
+        taken = sum(head.startswith(b"HTTP/1.1 200 ") for head in heads)
+        told = sum(head.startswith(b"HTTP/1.1 503 ") and b"\r\nRetry-After: " in head for head in heads)
+        assert taken >= MAX_IN_A_LAP // (len(batch) // BYTES_AT_ONE + 1)
+        assert (taken + told, told > 0) == (AT_ONCE, True)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(HIT))
+        assert (await reader.readuntil(END)).startswith(b"HTTP/1.1 204 ")
+    assert door.seen()["received"] == door.seen()["accepted"] == 100 * taken + 1
 
 
 @pytest.mark.slow

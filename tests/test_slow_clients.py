@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -12,6 +14,7 @@ import pytest
 from collector.door.connections import Limits
 from collector.tools.wire import END, request
 from tests.counting import load, today
+from tests.failing_disk import FailingDisk
 from tests.open_door import OpenDoor, open_door
 from tests.slow_clients import FORMS, borne_s, good_clients, slow_process, slowly
 from tests.stack import ROOT, Stack, eventually
@@ -98,6 +101,35 @@ async def test_answers_that_nobody_reads_are_made_for_a_moment_only(tmp_path: Pa
         await slowly(door.url.removeprefix("http://"), FORMS["unread"])
         asked = door.seen()["refused"] / 20
     assert 32 < asked < 500  # of 1.8 kB each
+
+
+async def test_little_is_read_ahead_of_a_request_that_waits(tmp_path: Path) -> None:
+    """While the disk hangs nobody can fill the memory with what is to come next."""
+    disk = FailingDisk()
+    async with open_door(tmp_path / "data", NOW, disk=disk) as door:
+        disk.hold.clear()
+        try:
+            taken = await _taken(door, request(HIT[:-1] + b" " * 60_000 + b"}"))
+        finally:
+            disk.hold.set()
+    assert 60_000 < taken < 1_000_000
+
+
+async def _taken(door: OpenDoor, sent: bytes) -> int:
+    """How many bytes of one request after the other the other side takes before it takes no more."""
+    loop = asyncio.get_running_loop()
+    taken = 0
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        connection.settimeout(0)
+        await loop.sock_connect(connection, ("127.0.0.1", int(door.url.rpartition(":")[2])))
+        with suppress(TimeoutError):
+            while taken < 100 * len(sent):
+                async with asyncio.timeout(2):
+                    at = taken % len(sent)
+                    await loop.sock_sendall(connection, sent[at : at + 5_000])
+                    taken = taken + min(5_000, len(sent) - at)
+    return taken
 
 
 @pytest.mark.parametrize(
