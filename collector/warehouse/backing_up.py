@@ -16,7 +16,7 @@ from typing import Any
 from collector.catalogue.declarations import Declarations
 from collector.clock import Clock
 from collector.errors import Unavailable
-from collector.warehouse.backup_file import MAX_ROWS, Header, Row, Sums, Writer, month_of, sums_of
+from collector.warehouse.backup_file import MAX_ROWS, Header, Sums, Writer, month_of
 from collector.warehouse.engine import FAILURES, Engine, away
 from collector.warehouse.seals import SEALED_THROUGH
 from collector.warehouse.tables import COUNTERS, DAY_S, DIMENSIONS, MARKER, SEALED
@@ -70,10 +70,9 @@ def backup_of(engine: Engine, declarations: Declarations, clock: Clock, imported
         for first, last, parts in portions(days):
             for part in range(parts):
                 asked = {"from_s": first * DAY_S, "until_s": (last + 1) * DAY_S, "parts": parts, "part": part}
-                rows: list[Row] = [list(row) for row in asking.ask(_CHUNK, **asked, **bound)]
-                if rows:
+                if rows := asking.ask(_CHUNK, **asked, **bound):
                     yield writer.chunk(rows)
-        if totals(asking.ask(_TOTALS, **bound)) != sums_of(writer.sums):
+        if totals(asking.ask(_TOTALS, **bound)) != writer.sums:
             raise Unavailable("something was counted late in a sealed day meanwhile: begin again")
         yield writer.end()
     finally:

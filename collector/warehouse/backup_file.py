@@ -23,10 +23,11 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Protocol
 
 import google_crc32c
@@ -37,17 +38,17 @@ from collector.warehouse.tables import COUNTERS, DAY_S, SEALED
 
 MAGIC = b"COLBACK1"
 FORM = MAGIC[:-1]
-MAX_ROWS = 100_000
+MAX_ROWS = 50_000
 MAX_HEAD_BYTES = 1 << 20
 MAX_BODY_BYTES = 64 << 20
-MAX_SIZE_BYTES = 256 << 20  # of a body, unpacked: 100,000 rows of the longest values are a quarter of it
+MAX_SIZE_BYTES = 256 << 20  # of a body, unpacked: MAX_ROWS rows of the longest values are an eighth of it
 _START = struct.Struct("<cII")
 _CRC = struct.Struct("<I")
 _COLUMNS = list(SEALED.columns)
 _NODE, _BUCKET = _COLUMNS.index("node"), _COLUMNS.index("bucket")
 _SUMMED = [_COLUMNS.index(counter) for counter in COUNTERS if counter in ("events", "visitors", "amount")]
 
-Row = list[Any]
+Row = Sequence[Any]
 Sums = dict[tuple[int, int], tuple[int, ...]]
 """By month (yyyymm) and node: what the rows' events, visitors and amounts add up to."""
 
@@ -96,7 +97,7 @@ class Frame:
     def rows(self) -> list[Row]:
         """The rows of a chunk; raises Corrupt if they are not as many, or not of this table."""
         try:
-            rows = [orjson.loads(line) for line in self.unpacked().split(b"\n")]
+            rows: list[Row] = orjson.loads(b"[%b]" % self.unpacked().replace(b"\n", b","))  # no text holds a line's end
         except ValueError as error:
             raise Corrupt("a row of it cannot be read") from error
         if len(rows) != self.head["rows"] or any(len(row) != len(_COLUMNS) for row in rows):
@@ -110,7 +111,7 @@ class Writer:
     def __init__(self) -> None:
         self._digest = hashlib.sha256(MAGIC)
         self._chunks = self._rows = 0
-        self.sums: Counter[tuple[int, int, int]] = Counter()
+        self.sums: Sums = {}
 
     def header(self, header: Header) -> bytes:
         """The first bytes of the file."""
@@ -120,7 +121,7 @@ class Writer:
         """What was imported."""
         return self._frame(b"I", {"size_bytes": len(content)}, content)
 
-    def chunk(self, rows: list[Row]) -> bytes:
+    def chunk(self, rows: Sequence[Row]) -> bytes:
         """Rows of one month, at most MAX_ROWS and at least one."""
         body = b"\n".join(map(orjson.dumps, rows))
         self._chunks += 1
@@ -131,7 +132,7 @@ class Writer:
 
     def end(self) -> bytes:
         """The last bytes of the file."""
-        body = orjson.dumps([[month, node, *sums] for (month, node), sums in sorted(sums_of(self.sums).items())])
+        body = orjson.dumps([[month, node, *sums] for (month, node), sums in sorted(self.sums.items())])
         said = {"chunks": self._chunks, "rows": self._rows, "sha256": self._digest.hexdigest()}
         return self._frame(b"E", said | {"size_bytes": len(body)}, body)
 
@@ -165,7 +166,7 @@ class Reader:
             newer = "made by a newer version: upgrade first" if magic.startswith(FORM) else "no backup of a collector"
             raise Corrupt(f"it is {newer}")
         self._digest.update(magic)
-        sums: Counter[tuple[int, int, int]] = Counter()
+        sums: Sums = {}
         chunks = 0
         while True:
             frame = self._frame()
@@ -187,11 +188,11 @@ class Reader:
             self._digest.update(frame.raw)
             yield frame
 
-    def _end(self, frame: Frame, chunks: int, sums: Counter[tuple[int, int, int]]) -> None:
+    def _end(self, frame: Frame, chunks: int, sums: Sums) -> None:
         digest = self._digest.hexdigest()
         said = {(month, node): tuple(told) for month, node, *told in orjson.loads(frame.unpacked())}
         found = {"chunks": chunks, "rows": self.rows, "sha256": digest}
-        if found != {name: frame.head.get(name) for name in found} or said != sums_of(sums):
+        if found != {name: frame.head.get(name) for name in found} or said != sums:
             raise Corrupt("it does not hold what its end says")
         if self._stream.read(1):
             raise Corrupt("something stands after its end")
@@ -220,20 +221,17 @@ class Reader:
         return bytes(taken)
 
 
-def add_up(sums: Counter[tuple[int, int, int]], rows: Iterable[Row]) -> None:
-    """Add rows to sums by day, node and place of a counter."""
-    for row in rows:
-        day, node = row[_BUCKET] // DAY_S, row[_NODE]
-        for place in _SUMMED:
-            sums[day, node, place] += row[place]
-
-
-def sums_of(sums: Counter[tuple[int, int, int]]) -> Sums:
-    """The same by month and node."""
-    found: dict[tuple[int, int], list[int]] = {}
-    for (day, node, place), value in sums.items():
-        found.setdefault((month_of(day), node), [0] * len(_SUMMED))[_SUMMED.index(place)] += value
-    return {key: tuple(values) for key, values in found.items()}
+def add_up(sums: Sums, rows: Sequence[Row]) -> None:
+    """Add the rows of a chunk, which are of one month, to what there is by month and node; raises Corrupt."""
+    buckets = [row[_BUCKET] for row in rows]
+    month = month_of(min(buckets) // DAY_S)
+    if month != month_of(max(buckets) // DAY_S):
+        raise Corrupt("a chunk of it is of several months")
+    for node, group in groupby(rows, key=itemgetter(_NODE)):  # they come in the order of nodes
+        of_node = list(group)
+        before = sums.get((month, node), (0,) * len(_SUMMED))
+        added = (sum(map(itemgetter(column), of_node)) for column in _SUMMED)
+        sums[month, node] = tuple(map(int.__add__, before, added))
 
 
 def month_of(day: int) -> int:
