@@ -85,7 +85,8 @@ def undo_broken_merges(client: Client, table: Table, seen: set[Part], *, replica
         merged = {Part(*row) for row in client.query(_NEWLY_MERGED_PARTS, parameters=parameters).result_rows}
         broken = {part for part in merged - seen if not _is_whole(client, table.name, part)}
         for part in broken:
-            log.error("a merge did not write what the engine said", part=part.name, undone=not replicated)
+            done = "the replicas mend it" if replicated else "undone"
+            log.error(f"a merge did not write what the engine said: {done}", part=part.name)
         if broken and not replicated:
             client.command(f"DETACH TABLE {table.name} SYNC")
             client.command(f"ATTACH TABLE {table.name}")
