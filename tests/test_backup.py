@@ -126,10 +126,13 @@ def test_a_day_that_is_sealed_meanwhile_is_not_in_it(
     restore(engine, tmp_path / "data", made.whole)
     pieces = backup_of(engine, DECLARATIONS, made.clock, None)
     begun = next(pieces) + next(pieces)
-    node = Node(engine, tmp_path / "new", SteppedClock(DAYS[0] * DAY_S + DUE_S))
-    node.place.write(hits(DAYS[0], 40))
-    node.load()
-    assert node.sealer.seal_due().sealed
+    for name, of, day in (("new", 99, DAYS[0]), ("old", made.whole.header.through[0][0], DAYS[-1] + 1)):
+        node = Node(engine, tmp_path / name, SteppedClock(day * DAY_S + DUE_S))
+        node.place.node = of
+        node.begin()
+        node.place.write(hits(day, 40))
+        node.load()
+        assert node.sealer.seal_due().sealed
     assert chunks_in(begun + b"".join(pieces)) == chunks_in(made.data)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from collector.clock import Clock
 from collector.doctor.line import Line, fail, ok, warn
 from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.batch import Frozen
@@ -18,17 +19,17 @@ LATE_S = 72 * 3600
 AWAY = "Start it, or look at its log; events wait in the spool meanwhile, and none is lost."
 
 _VERSION = "SELECT version()"
-_NOW = "SELECT toUnixTimestamp(now())"
+_NOW = "SELECT toUnixTimestamp64Milli(now64(3)) / 1000"
 
 
-def examined(seals: Seals, frozen: Iterable[Frozen | None], node: int, now_s: float) -> Iterator[Line]:
+def examined(seals: Seals, frozen: Iterable[Frozen | None], node: int, clock: Clock) -> Iterator[Line]:
     """Every line about the database; only the first where it is away."""
     try:
         yield in_force(seals)
-        yield clocks(seals, now_s)
+        yield clocks(seals, clock)
         yield detached(seals)
         yield stopped(seals, frozen)
-        yield sealed(seals, node, now_s)
+        yield sealed(seals, node, clock.now())
     except Misconfigured as wrong:
         yield fail("database", str(wrong), "Events wait in the spool until it is as it must be.")
     except Unavailable as away:
@@ -43,10 +44,12 @@ def in_force(seals: Seals) -> Line:
     return ok("database", f"ClickHouse {version}; its tables and what every insert sets are in force")
 
 
-def clocks(seals: Seals, now_s: float) -> Line:
+def clocks(seals: Seals, clock: Clock) -> Line:
     """Whether database and collector agree what day it is; and whether days of the future were counted."""
+    asked_s = clock.now()
     ((there_s,),) = seals.writing.ask(_NOW)
-    apart_s = int(there_s) - now_s
+    now_s = clock.now()
+    apart_s = there_s - min(max(there_s, asked_s), now_s)  # none, if it lies between the question and the answer
     ahead = [part for part in seals.hot_days() if part.day * DAY_S > now_s + DAY_S]
     if ahead:
         day = max(part.day for part in ahead) - int(now_s) // DAY_S

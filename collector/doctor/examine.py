@@ -70,7 +70,7 @@ def _lines(patient: Patient) -> Iterator[Line]:
     yield counts.spool(data, patient.reader, now_s)
     yield counts.quarantine(list(Quarantine(patient.reader, data).names()))
     yield counts.restoring(disk, data)
-    yield from database.examined(patient.seals, counts.frozen_files(disk, data), patient.node, now_s)
+    yield from database.examined(patient.seals, counts.frozen_files(disk, data), patient.node, patient.clock)
 
 
 def _version(declarations: Declarations) -> Line:
