@@ -18,6 +18,7 @@ from aiohttp import ClientResponse, ClientSession, DummyCookieJar, web
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers, Network
 from collector.analyst.backup import BackupRoutes
+from collector.analyst.blocking import RunBlocking
 from collector.analyst.doctor import DoctorRoutes
 from collector.analyst.live import Live
 from collector.analyst.port import open_port
@@ -137,6 +138,27 @@ def a_little() -> MemoryReading:
     return reading
 
 
+def app_of(
+    data: Path, askers: Askers, clock: SteppedClock, reading: MemoryReading, run: RunBlocking
+) -> web.Application:
+    """Every route there is, over these counts."""
+    open_days = OpenDays(ShownFile(data / "shown.sqlite", clock), DECLARATIONS.threshold, 0)
+    settings = replace(read_settings({"data": str(data)}, {}), registry=ANNOTATED)
+    over = asyncio.Event()
+    over.set()  # a live view ends at once, so that its answer can be read
+    live = Live(LastMinutes(make_minutes(ANNOTATED.properties)), ANNOTATED.knows, clock, over)
+    routes = [
+        *routes_for_readers(settings, DECLARATIONS, LEDGER, live),
+        *SignIn(askers, clock, run).routes(),
+        *routes_for_admins(NothingKept(data), NothingDue(), run),
+        *DoctorRoutes(lambda: {"lines": []}, run).routes(),
+        *BackupRoutes(lambda: iter([b"a backup"]), run).routes(),
+        Readiness(lambda: None, run).route(),
+    ]
+    answers = Answers(DECLARATIONS, ANNOTATED, reading, clock, open_days)
+    return build_app(answers, askers, lambda: METRICS, run, routes)
+
+
 @asynccontextmanager
 async def front_desk(
     data: Path,
@@ -146,28 +168,13 @@ async def front_desk(
 ) -> AsyncIterator[Desk]:
     """The port, open for the block; another one on the same data is the same after a restart."""
     clock = clock or SteppedClock(NOON)
-    reading = reading or a_little()
-    open_days = OpenDays(ShownFile(data / "shown.sqlite", clock), DECLARATIONS.threshold, 0)
-    settings = replace(read_settings({"data": str(data)}, {}), registry=ANNOTATED)
-    askers = Askers(data, ANALYST_TOKEN, clock, proxies)
     with ThreadPoolExecutor(1) as thread:
 
         def run(ask: Callable[[], Result]) -> Awaitable[Result]:
             return asyncio.get_running_loop().run_in_executor(thread, ask)
 
-        over = asyncio.Event()
-        over.set()  # a live view ends at once, so that its answer can be read
-        live = Live(LastMinutes(make_minutes(ANNOTATED.properties)), ANNOTATED.knows, clock, over)
-        routes = [
-            *routes_for_readers(settings, DECLARATIONS, LEDGER, live),
-            *SignIn(askers, clock, run).routes(),
-            *routes_for_admins(NothingKept(data), NothingDue(), run),
-            *DoctorRoutes(lambda: {"lines": []}, run).routes(),
-            *BackupRoutes(lambda: iter([b"a backup"]), run).routes(),
-            Readiness(lambda: None, run).route(),
-        ]
-        answers = Answers(DECLARATIONS, ANNOTATED, reading, clock, open_days)
-        app = build_app(answers, askers, lambda: METRICS, run, routes)
+        askers = Askers(data, ANALYST_TOKEN, clock, proxies)
+        app = app_of(data, askers, clock, reading or a_little(), run)
         desk = Desk(app, askers, data, clock)
         listener = socket.create_server(("127.0.0.1", 0))
         desk.address = f"127.0.0.1:{listener.getsockname()[1]}"

@@ -262,7 +262,10 @@ def found(folder: Path) -> list[str]:
 
 NOBODY = Upstreams(public=["127.0.0.1:1"], analyst="127.0.0.1:1")
 NO_UPSTREAM = {"nginx": 502, "caddy": 503}
-QUICK: dict[str, Edit] = {"nginx": str, "caddy": lambda text: replaced(text, "lb_try_duration 8s", "lb_try_duration 0s")}
+QUICK: dict[str, Edit] = {
+    "nginx": str,
+    "caddy": lambda text: replaced(text, "lb_try_duration 8s", "lb_try_duration 0s"),
+}
 LOUD: dict[str, Edit] = {
     "nginx": lambda text: replaced(text, "error_log /dev/null emerg;", "error_log stderr info;"),
     "caddy": lambda text: QUICK["caddy"](replaced(text, r"exclude http\n", "\n")),

@@ -15,12 +15,12 @@ from pathlib import Path
 import click
 
 from tests.fuzz.found import Found, keep, smaller
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import MODULE_OF, TARGETS
 
 FOLDER = Path(".fuzz")
 _COVERED = re.compile(r"^#\d+\s+(\w+)\s+cov: (\d+) ft: (\d+)", re.MULTILINE)
 _EXECUTED = re.compile(r"number_of_executed_units: (\d+)")
-_GRACE_S = 300  # for seeds, and an input that takes long
+_GRACE_S = 1_800  # for what comes before the first input, on a machine that has other things to do
 
 
 @click.command()
@@ -42,7 +42,7 @@ def _fuzzed(name: str, seconds: int) -> Found | None:
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     before = {*folder.glob("found-*")}
-    command = [sys.executable, "-m", "tests.fuzz.one", name, str(seconds), str(folder)]
+    command = [sys.executable, "-m", "tests.fuzz.one", MODULE_OF[name], name, str(seconds), str(folder)]
     said = folder / "said.log"
     with said.open("wb") as log:
         ended = subprocess.run(command, stdout=log, stderr=log, check=False, timeout=seconds + _GRACE_S)

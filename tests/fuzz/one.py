@@ -1,4 +1,4 @@
-"""One target in a process of its own, for so many seconds: `python -m tests.fuzz.one TARGET SECONDS FOLDER`.
+"""One target in a process of its own, for so many seconds: `python -m tests.fuzz.one MODULE TARGET SECONDS FOLDER`.
 
 Guided by coverage of our code through atheris, where it is installed; else by chance. What libFuzzer prints is what the
 caller reads (__main__.py): `cov:`, the number of executions, and a file FOLDER/found-... for an input that failed.
@@ -22,17 +22,17 @@ _MOST_MB = 2_048
 _BETWEEN = 100  # inputs between two looks at the clock
 
 
-def main(name: str, seconds: int, folder: Path) -> None:
+def main(module: str, name: str, seconds: int, folder: Path) -> None:
     """Fuzz until the time is over or something is found; ends the process."""
     guided = find_spec("atheris") is not None
     if guided:
         import atheris  # noqa: PLC0415 - not there on every platform
 
         with atheris.instrument_imports(include=["collector"]):
-            targets = importlib.import_module("tests.fuzz.targets").TARGETS
+            targets = importlib.import_module(module).TARGETS
     else:
-        targets = importlib.import_module("tests.fuzz.targets").TARGETS
-    target: Target = targets[name]
+        targets = importlib.import_module(module).TARGETS
+    target: Target = next(each for each in targets if each.name == name)
     corpus = _prepared(target, folder)
     with target.opened() as try_it:
         if not guided:
@@ -78,4 +78,4 @@ def _by_chance(target: Target, try_it: Try, seconds: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ _QUIET_PASSES = 10  # of the loop in which nothing was written: a whole request 
 _MOST_PASSES = 2_000
 _HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Za-z -]+\r\n((?:[A-Za-z-]+: [^\r\n\0]*\r\n)*)\r\n")
 _LINGERS_S = 1.0  # what aiohttp may go on waiting for the rest of a body whose sender is gone, at a time
+_THREAD_S = 0.0005
 _NO_BODY = (100, 204, 304)
 
 
@@ -90,6 +92,7 @@ async def converse(connected: Callable[[], web.RequestHandler], pieces: list[byt
         if not asyncio.all_tasks() - before:
             break
         if turn >= _QUIET_PASSES and isinstance(loop, QuickLoop):
+            time.sleep(_THREAD_S)  # noqa: ASYNC251 - nothing else is in this loop, and a thread may be at work for it
             loop.pass_time(_LINGERS_S)
         await asyncio.sleep(0)
     assert not asyncio.all_tasks() - before, "a task outlives its connection"
@@ -116,12 +119,25 @@ def answers_in(written: bytes) -> Iterator[Heard]:
         headers = {name.lower(): text for name, _, text in (line.partition(": ") for line in lines)}
         assert len(headers) == len(lines), "a header is there twice"
         status, rest = int(found[1]), written[found.end() :]
+        if "transfer-encoding" in headers:
+            body, written = _chunks(rest)
+            yield Heard(status, headers, body)
+            continue
         size = int(headers.get("content-length", 0))
         if status in _NO_BODY or rest.startswith(b"HTTP/1.1 "):
             size = 0
         assert len(rest) in (0, size) or len(rest) > size, "an answer is cut short"
         yield Heard(status, headers, rest[:size])
         written = rest[size:]
+
+
+def _chunks(rest: bytes) -> tuple[bytes, bytes]:
+    """A body that comes in chunks, and what follows it."""
+    body = b""
+    while (size := int(rest.partition(b"\r\n")[0], 16)) > 0:
+        rest = rest.partition(b"\r\n")[2]
+        body, rest = body + rest[:size], rest[size:].removeprefix(b"\r\n")
+    return body, rest.removeprefix(b"0\r\n\r\n")
 
 
 def in_pieces(data: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What is read of texts: addresses of pages, referrers, agents, languages, forwarded headers, versions, lines of logs.
+"""What is read of texts: addresses of pages, referrers, agents, languages, flags and versions, lines of logs.
 
 Each against what must hold of every result, or against a second way to say the same.
 """
@@ -9,14 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
-from typing import NamedTuple, cast
-
-from aiohttp import web
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from collector.cell import UNKNOWN
-from collector.door.caller import Callers, packed
 from collector.errors import Code, Refused
 from collector.reduce.language import language_of
 from collector.reduce.page import MAX_BYTES, Pages, campaign_value, scrubbed
@@ -34,7 +28,6 @@ from tests.nasty import SITE, corpus, registry
 
 REGISTRY = registry("/**")
 MOST_URL = 2_048
-_PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8::/32")))
 _DIMENSIONS = DECLARATIONS.dimensions
 _SPOKEN = _DIMENSIONS["language"].values or frozenset()
 
@@ -106,65 +99,6 @@ def _languages(data: bytes) -> None:
     assert language in _SPOKEN or language == UNKNOWN
 
 
-def _bare(text: str) -> bytes | None:
-    """An address as the library reads it, without port, brackets and zone."""
-    host = text
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    if host.count(":") == 1:
-        host = host.partition(":")[0]
-    try:
-        if ":" not in host:
-            return IPv4Address(host).packed
-        address = IPv6Address(host.partition("%")[0])
-    except (AddressValueError, UnicodeError):
-        return None
-    return address.ipv4_mapped.packed if address.ipv4_mapped else address.packed
-
-
-class _Asked(NamedTuple):
-    """What is read of a request to tell its caller."""
-
-    remote: str
-    headers: CIMultiDictProxy[str]
-
-
-@contextmanager
-def _forwarded() -> Iterator[Try]:
-    """Lines of a forwarding header, told by a trusted peer and by another one: what counts is the last hop but ours."""
-    callers = Callers(_PROXIES, "X-Forwarded-For")
-    no_header = frozenset("\r\n\0")
-
-    def of(peer: str, lines: list[str]) -> bytes:
-        headers = CIMultiDictProxy(CIMultiDict(("X-Forwarded-For", line) for line in lines))
-        return callers.of(cast("web.BaseRequest", _Asked(peer, headers))).address
-
-    def try_it(data: bytes) -> None:
-        text = _text(data)
-        for hop in text.split(","):
-            assert packed(hop) == _bare(hop), "an address is read in two ways"
-        lines = [
-            "".join(sign for sign in line if sign not in no_header)
-            for line in data.decode("utf-8", "replace").split("\n")
-        ]
-        hops = [hop.strip() for hop in ",".join(lines).split(",")]
-        assert of("192.0.2.1", lines) == packed("192.0.2.1"), "a stranger's header was believed"
-        expected = packed("10.0.0.1")
-        for hop in reversed(hops):
-            if (read := _bare(hop)) is None:
-                break
-            expected = read
-            if not any(_address(read) in network for network in _PROXIES):
-                break
-        assert of("10.0.0.1", lines) == expected, "another hop was believed"
-
-    yield try_it
-
-
-def _address(raw: bytes) -> IPv4Address | IPv6Address:
-    return IPv4Address(raw) if len(raw) == 4 else IPv6Address(raw)
-
-
 @contextmanager
 def _flags() -> Iterator[Try]:
     """Flags of an update check, in a query's form and in a path's; and versions, which are ordered one way only."""
@@ -234,14 +168,6 @@ def _log() -> tuple[bytes, ...]:
     return (*(line % agent for agent in agents), *made, b'\\x22"\\\n\xc3\xbc\n-', b"/\xff\xfe\n\0\n\\n")
 
 
-_HOPS = (
-    b"203.0.113.9",
-    b"10.0.0.7, 203.0.113.9, 10.0.0.8",
-    b"203.0.113.9:8080,10.1.1.1\n[2001:db8::7]:443",
-    b"2001:db8:1::1%eth0, unknown, ::ffff:203.0.113.9",
-    b"010.0.0.1, 1.2.3, 0x7f.1, 2130706433, [::1, ::, fe80::1%25",
-    b", ,,\t203.0.113.9 ,\n\n_hidden",
-)
 _TONGUES = (
     b"de-AT,de;q=0.9,en;q=0.8",
     b"*",
@@ -287,12 +213,6 @@ TARGETS = (
         ),
     ),
     Target(name="languages", opened=plain(_languages), seeds=lambda: _TONGUES, words=(b";q=", b",", b"-", b"de")),
-    Target(
-        name="forwarded",
-        opened=_forwarded,
-        seeds=lambda: _HOPS,
-        words=(b",", b"10.0.0.1", b"::ffff:", b"%", b"]:", b":"),
-    ),
     Target(
         name="flags",
         opened=_flags,
