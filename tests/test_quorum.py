@@ -238,18 +238,8 @@ def test_a_cluster_is_not_made_of_a_table_that_is_not_replicated(replica: Client
     for table in TABLES.values():
         replica.command(table.ddl())
 
-    class OneServer:
-        """Runs statements of a cluster as the one server that there is."""
-
-        def command(self, statement: str, *args: Any, **named: Any) -> Any:
-            return replica.command(statement.replace(" ON CLUSTER `main`", ""), *args, **named)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(replica, name)
-
-    one: Any = OneServer()
     with pytest.raises(Misconfigured, match="the table hot is there already, and not replicated"):
-        make_tables(one, REPLICATED)
+        make_tables(replica, REPLICATED)
 
 
 def test_inserts_wait_for_a_majority_and_questions_for_what_it_has(engine: Engine) -> None:

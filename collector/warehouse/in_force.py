@@ -48,7 +48,10 @@ def make_tables(client: Client, place: Place = HERE) -> int:
     Raises Misconfigured naming what of one differs, if they are of a newer version, or if the user may not change them.
     """
     version = version_of(client)
-    _refuse_differences(client, [table for table in TABLES.values() if _found(client, table)])
+    found = [table for table in TABLES.values() if _found(client, table)]
+    _refuse_differences(client, found)
+    if place.cluster and (alone := {table.name for table in found} - replicated_tables(client)):
+        raise Misconfigured(f"the table {min(alone)} is there already, and not replicated: rename it, or its database")
     for statement in statements_from(0 if place.cluster else version, place):  # another replica may have none yet
         try:
             client.command(statement)
@@ -60,8 +63,6 @@ def make_tables(client: Client, place: Place = HERE) -> int:
                 " run `collector migrate` as one who may"
             ) from None
     _refuse_differences(client, TABLES.values())
-    if place.cluster and (alone := TABLES.keys() - replicated_tables(client)):
-        raise Misconfigured(f"the table {min(alone)} is there already, and not replicated: rename it, or its database")
     return version
 
 
