@@ -103,9 +103,7 @@ async def open_door(  # noqa: PLR0913 - one for each way in which a door may dif
     memory.tend(at_s)
     metrics = Metrics(DECLARATIONS.kinds, Code)
     tally = Tally(metrics)
-    reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
-    callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
-    judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
+    judge = _judge(registry, countries)
     spool = new_writer(data / "spool", quota_bytes=quota_bytes, disk=disk)
     receiver = Receiver(
         judge=judge,
@@ -132,3 +130,8 @@ async def open_door(  # noqa: PLR0913 - one for each way in which a door may dif
     finally:
         await door.close()
         spool.close()
+
+
+def _judge(registry: Registry, countries: Path) -> Judge:
+    reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
+    return Judge(Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For"), Kinds(DECLARATIONS, registry), reducer)
