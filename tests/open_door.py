@@ -96,16 +96,12 @@ async def open_door(  # noqa: PLR0913 - one for each way in which a door may dif
     settings = replace(settings, registry=registry or settings.registry)
     registry = settings.registry
     (data / "spool").mkdir(parents=True)
-    countries = data.parent / "country.mmdb"
-    countries.write_bytes(database(COUNTRIES))
     clock = SteppedClock(at_s)
     memory = SharedMemory.create(EPOCH)
     memory.tend(at_s)
     metrics = Metrics(DECLARATIONS.kinds, Code)
     tally = Tally(metrics)
-    reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
-    callers = Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For")
-    judge = Judge(callers, Kinds(DECLARATIONS, registry), reducer)
+    judge = _judge(registry, data.parent)
     spool = new_writer(data / "spool", quota_bytes=quota_bytes, disk=disk)
     receiver = Receiver(
         judge=judge,
@@ -132,3 +128,10 @@ async def open_door(  # noqa: PLR0913 - one for each way in which a door may dif
     finally:
         await door.close()
         spool.close()
+
+
+def _judge(registry: Registry, folder: Path) -> Judge:
+    countries = folder / "country.mmdb"
+    countries.write_bytes(database(COUNTRIES))
+    reducer = Reducer(DECLARATIONS, registry, Senders(Region(countries), Platforms()))
+    return Judge(Callers((ip_network("127.0.0.0/8"),), "X-Forwarded-For"), Kinds(DECLARATIONS, registry), reducer)

@@ -10,7 +10,7 @@ because its answer was lost counts twice.
 
 The answer is {} whatever became of the events, for SDKs keep what they were not thanked for: the one for Python sends
 it again after any answer from 400 on, for as long as the program runs, and nothing behind it ever gets through. So a
-body that will never be good is thanked for, too, and counted as refused. 503 is for what may succeed later.
+body that will never be good is thanked for, too, and counted as refused. 429 and 503 are for what may succeed later.
 """
 
 from __future__ import annotations

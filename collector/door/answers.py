@@ -17,9 +17,10 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 
+from collector.door.allowance import WINDOW_S
+
 MAX_LISTED = 20
 RETRY_AFTER_S = 5
-LIMITED_S = 10  # until a network may send again (allowance.py)
 
 _AS_IT_IS = string.digits + string.ascii_letters + string.punctuation  # all of ASCII that a configured url may have
 _TAKES_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
@@ -144,7 +145,7 @@ UNSUPPORTED = error(415, "unsupported", "a body is application/json or text/plai
 MISDIRECTED = error(421, "misdirected", "this host name is not served here").closing()
 BROKEN = error(500, "internal", "something went wrong here; the event may not have been counted").closing()
 LIMITED = error(
-    429, "too_fast", "nothing was counted; this network sends too much", more=f"Retry-After: {LIMITED_S}\r\n"
+    429, "too_fast", "nothing was counted; this network sends too much", more=f"Retry-After: {WINDOW_S}\r\n"
 )
 UNAVAILABLE = error(
     503, "unavailable", "nothing was counted; try again later", more=f"Retry-After: {RETRY_AFTER_S}\r\n"
