@@ -51,7 +51,7 @@ from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
 from collector.warehouse.folding import Folding
 from collector.warehouse.reading import Reading
-from collector.warehouse.restoring import IMPORTED
+from collector.warehouse.restoring import IMPORTED, RESTORING
 from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
@@ -93,6 +93,8 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
     declarations = read_declarations()
     metrics = Metrics(declarations.kinds, Code)
     metrics.started("warehouse")
+    if (settings.data / RESTORING).exists():
+        log.error("a restore did not end: answers about sealed days lack counts")
     with (
         engine_of(settings) as engine,
         open_days_of(settings, declarations, clock) as open_days,

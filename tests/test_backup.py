@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import random
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 import orjson
@@ -15,11 +12,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from collector.disk import DISK, Disk
-from collector.errors import Corrupt, Misconfigured, Unavailable
+from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.backing_up import backup_of, portions
-from collector.warehouse.backup_file import MAX_ROWS, Header, Reader, Row, Writer
+from collector.warehouse.backup_file import MAX_ROWS, Row, Writer
 from collector.warehouse.engine import Engine
-from collector.warehouse.restoring import Restoring, Whole, refuse_foreign, unfinished, whole
+from collector.warehouse.restoring import Restoring, Whole, unfinished, whole
 from collector.warehouse.writing import Writing
 from tests.backing_up import DAYS, answered, chunks_in, empty, hundred, random_events, rows_there, written
 from tests.loading import DECLARATIONS
@@ -230,82 +227,3 @@ def test_what_is_too_old_to_be_kept_is_left_out_and_may_be_left_out_twice(
     (data / "restoring").write_bytes(orjson.dumps({"backup": whole(path).name}))  # as if killed at the end
     restore(engine, data, whole(path))
     assert client.query("SELECT sum(events) FROM sealed").result_rows == [(9,)]
-
-
-# --- damaged ----------------------------------------------------------------------------------------------------------
-
-
-def refused(data: bytes) -> str:
-    with pytest.raises(Corrupt) as raised:
-        for _ in Reader(BytesIO(data)).frames():
-            pass
-    return str(raised.value)
-
-
-def test_every_flipped_bit_every_cut_and_everything_added_is_found(made: Made) -> None:
-    dice = random.Random(3)
-    data = made.data
-    for at in [*range(64), *(dice.randrange(len(data)) for _ in range(250)), *range(len(data) - 64, len(data))]:
-        damaged = bytearray(data)
-        damaged[at] ^= 1 << dice.randrange(8)
-        assert refused(bytes(damaged)), at
-    for length in [*range(64), *(dice.randrange(len(data)) for _ in range(100)), len(data) - 1]:
-        assert "cut short" in refused(data[:length])
-    assert refused(data + b"\0") == "something stands after its end"
-
-
-def frames_of(data: bytes) -> list[bytes]:
-    return [frame.raw for frame in Reader(BytesIO(data)).frames()]
-
-
-def test_whole_frames_that_are_missing_doubled_or_moved_are_found(made: Made) -> None:
-    head, _, *chunks, end = frames = frames_of(made.data)
-    assert len(chunks) > 1
-    for wrong in (
-        frames[:-2] + frames[-1:],
-        [*frames[:-1], chunks[0], end],
-        [head, *reversed(frames[1:-1]), end],
-        [frames[1], head, *chunks, end],
-        [head, *frames],
-    ):
-        assert refused(made.data[:8] + b"".join(wrong))
-
-
-def test_a_length_that_is_no_length_takes_no_memory(made: Made) -> None:
-    huge = bytearray(made.data)
-    struct.pack_into("<II", huge, 9, 2**32 - 1, 2**32 - 1)
-    assert refused(bytes(huge)) == "it is damaged at byte 17"
-
-
-def test_a_damaged_file_is_refused_before_anything_is_touched(made: Made, tmp_path: Path) -> None:
-    path = tmp_path / "backup"
-    for data, why in (
-        (made.data[:-9], "cut short"),
-        (b"COLBACK2" + made.data[8:], "newer version"),
-        (b"SQLite format 3\0", "no backup"),
-        (b"", "cut short"),
-    ):
-        path.write_bytes(data)
-        with pytest.raises(Misconfigured, match=f"{why}.*Nothing was inserted"):
-            whole(path)
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (lambda header: replace(header, reports=header.reports | {"tomorrow": ["path"]}), "tomorrow.*upgrade first"),
-        (lambda header: replace(header, reports=header.reports | {"pages": ["path", "country"]}), "pages"),
-        (lambda header: replace(header, columns=header.columns | {"median": "UInt64"}), "another form of the table"),
-    ],
-)
-def test_a_backup_this_version_cannot_answer_from_is_refused(
-    made: Made, change: Callable[[Header], Header], why: str
-) -> None:
-    refuse_foreign(made.whole, DECLARATIONS)
-    with pytest.raises(Misconfigured, match=why):
-        refuse_foreign(replace(made.whole, header=change(made.whole.header)), DECLARATIONS)
-
-
-def test_a_report_that_is_not_declared_any_more_does_not_matter(made: Made) -> None:
-    reports = {name: by for name, by in made.whole.header.reports.items() if name != "pages"}
-    refuse_foreign(replace(made.whole, header=replace(made.whole.header, reports=reports)), DECLARATIONS)

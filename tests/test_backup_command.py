@@ -59,7 +59,9 @@ def test_what_a_running_collector_sealed_is_answered_alike_by_an_empty_one(
     other = tmp_path / "stack1"
     done = typed("restore", file, "--data", Stack.data_in(other))
     assert (done.returncode, done.stderr) == (0, "")
+    (Stack.data_in(other) / "restoring").write_bytes(b'{"backup":"0123"}')  # as if the restore had been killed
     restored = start_stack(config=CONFIG)
+    assert restored.said("a restore did not end") == 1
     assert restored.ask("pages", **asked) == told
     assert not list(tmp_path.glob(".it.backup*")), "nothing is left beside the file"
     restored.stop()

@@ -9,47 +9,30 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
-from clickhouse_connect.driver.client import Client
 
-from collector.disk import DISK, Disk
 from collector.doctor import counts, machine
 from collector.doctor.examine import Patient, Running, examine
 from collector.doctor.line import Line, State, worst
 from collector.settings import Settings, read_settings
-from collector.spool.reader import SpoolReader
 from collector.warehouse.engine import Engine
-from collector.warehouse.seals import Seals
-from collector.warehouse.server import Server
-from collector.warehouse.writing import Writing
 from collector.worker import region_of
+from tests.doctoring import DAY_S, NODE, ShiftedClock, line, patient_of
 from tests.failing_disk import FailingDisk
-from tests.loading import ALL_NEW, DECLARATIONS, Place, hit
+from tests.loading import ALL_NEW, Place, hit
 from tests.stack import ROOT, Stack, eventually
 from tests.stats_desk import declared
-from tests.storing import batch_of, open_engine, pages
+from tests.storing import open_engine
 from tests.tiny_mmdb import database
 
-DAY_S = 86_400
-NODE = 77
 NAMES = [
     *("version", "clock", "day key", "disk room", "disk sync", "limits", "files", "countries", "spool", "quarantine"),
     *("restore", "database", "database clock", "parts", "batches", "sealing"),
 ]
-
-
-@dataclass
-class ShiftedClock:
-    """The machine's clock, set by so many seconds."""
-
-    by_s: float = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.by_s
 
 
 @pytest.fixture(scope="module")
@@ -59,42 +42,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def client(engine: Engine) -> Iterator[Client]:
-    client = engine.writer()
-    yield client
-    for table in ("hot", "sealed"):
-        client.command(f"TRUNCATE TABLE {table}")
-
-
-@pytest.fixture
 def patient(engine: Engine, tmp_path: Path) -> Patient:
     """A collector in health."""
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     return patient_of(engine, data)
-
-
-def patient_of(engine: Engine, data: Path, disk: Disk = DISK) -> Patient:
-    now_s = time.time()
-    return Patient(
-        data=data,
-        quota_bytes=10**9,
-        clock=ShiftedClock(),
-        began_s=now_s - time.monotonic(),
-        declarations=DECLARATIONS,
-        country=lambda: 1,
-        reader=SpoolReader(disk, data / "spool", DECLARATIONS.layouts, DECLARATIONS.digest),
-        seals=Seals(Writing(engine)),
-        node=NODE,
-        running=Running(epoch=3, key_day=lambda: int(now_s) // DAY_S),
-    )
-
-
-def line(patient: Patient, name: str) -> Line:
-    """What is said of one thing, which is there once."""
-    (found,) = [each for each in examine(patient) if each.name == name]
-    assert found.todo or found.state is State.OK
-    return found
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------
@@ -232,86 +184,6 @@ def test_files_in_quarantine_and_a_restore_that_did_not_end(patient: Patient) ->
     assert "did not end" in line(patient, "restore").tells
     (patient.data / "restoring").write_bytes(b"{")
     assert "damaged" in line(patient, "restore").tells
-
-
-# --- the database -----------------------------------------------------------------------------------------------------
-
-
-def test_a_database_that_is_not_as_it_must_be(patient: Patient, client: Client) -> None:
-    client.command("ALTER TABLE hot MODIFY SETTING fsync_after_insert = 0")
-    told = line(patient, "database")
-    assert told.state is State.FAIL
-    assert "setting fsync_after_insert is 0, and must be 1" in told.tells
-    client.command("ALTER TABLE hot MODIFY SETTING fsync_after_insert = 1")
-    assert line(patient, "database").state is State.OK
-
-
-def test_a_database_that_is_away_is_the_last_that_is_said(patient: Patient) -> None:
-    nowhere = replace(patient, seals=Seals(Writing(Server("http://u:secret@127.0.0.1:9/none"))))
-    told = examine(nowhere)[-1]
-    assert (told.name, told.state) == ("database", State.FAIL)
-    assert "secret" not in told.tells
-
-
-def test_clocks_that_are_apart_and_days_of_the_future(
-    patient: Patient, engine: Engine, client: Client, tmp_path: Path
-) -> None:
-    now_s = patient.clock.now()
-    for behind_s, state in ((1, State.OK), (30, State.WARN), (3600, State.FAIL)):
-        assert line(replace(patient, clock=ShiftedClock(-behind_s)), "database clock").state is state
-    place = Place(tmp_path / "future", NODE)
-    place.write([(hit(hour=(int(now_s) // DAY_S + 4) * 24), ALL_NEW)])
-    place.loader(engine).load_ready()
-    assert "up to 4 days ahead" in line(patient, "database clock").tells
-
-
-def test_parts_that_are_put_aside(patient: Patient, engine: Engine, client: Client, tmp_path: Path) -> None:
-    place = Place(tmp_path / "other", NODE)
-    place.write([(hit(), ALL_NEW)])
-    place.loader(engine).load_ready()
-    client.command("ALTER TABLE hot DETACH PARTITION ALL")
-    told = line(patient, "parts")
-    assert (told.state, told.tells.split()[0]) == (State.FAIL, "1")
-    found = client.query("SELECT name FROM system.detached_parts WHERE table = 'hot'").result_rows
-    for (name,) in found:
-        client.command(f"ALTER TABLE hot DROP DETACHED PART '{name}'", settings={"allow_drop_detached": 1})
-    assert line(patient, "parts").state is State.OK
-
-
-def test_a_marker_that_tells_other_counts_and_a_frozen_file_that_is_damaged(
-    patient: Patient, engine: Engine, client: Client, tmp_path: Path
-) -> None:
-    frozen = patient.data / "frozen"
-    frozen.mkdir()
-    batch = batch_of(frozen, NODE, pages(3))
-    assert line(patient, "batches").state is State.OK
-    Writing(engine).insert_once(batch)
-    assert line(patient, "batches").state is State.OK
-    client.command("TRUNCATE TABLE hot")
-    (tmp_path / "x").mkdir()
-    Writing(engine).insert_once(batch_of(tmp_path / "x", NODE, pages(4)))
-    assert line(patient, "batches").state is State.FAIL
-    client.command("TRUNCATE TABLE hot")
-    damaged = bytearray(batch.path.read_bytes())
-    damaged[20] ^= 1
-    batch.path.write_bytes(damaged)
-    assert line(patient, "batches").state is State.FAIL
-
-
-def test_days_that_are_not_sealed_in_time_and_whose_they_are(
-    patient: Patient, engine: Engine, client: Client, tmp_path: Path
-) -> None:
-    today = int(patient.clock.now()) // DAY_S
-    place = Place(tmp_path / "mine", NODE)
-    place.write([(hit(hour=(today - 5) * 24), ALL_NEW)] * 12)
-    place.loader(engine).load_ready()
-    assert "1 days are not sealed" in line(patient, "sealing").tells
-    place.sealer(patient.clock).seal_due()
-    assert line(patient, "sealing").tells == "all is sealed up to 5 days ago, and no day is late"
-    gone = Place(tmp_path / "gone", 0xABC)
-    gone.write([(hit(hour=(today - 5) * 24), ALL_NEW)])
-    gone.loader(engine).load_ready()
-    assert line(patient, "sealing").todo.endswith("collector seal --node 0000000000000abc")
 
 
 # --- as it is typed ---------------------------------------------------------------------------------------------------

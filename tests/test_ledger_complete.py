@@ -146,6 +146,7 @@ def _analyst_answers(stack: Stack) -> Iterator[Any]:
     yield stack.analyst_request("/api/v1/reports", token=None).json
     for path in ("/api/v1/seal", "/api/v1/seal/nobody"):
         yield call(stack.analyst, "POST", path, None, {"Authorization": f"Bearer {token}"}).json
+    yield stack.analyst_request("/api/v1/doctor", token).json
     kept = stack.analyst_request("/api/v1/quarantine", token).json
     yield kept
     for each in kept["kept"]:

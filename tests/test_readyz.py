@@ -45,6 +45,7 @@ async def test_a_full_disk_is_told_and_told_to_be_over(tmp_path: Path) -> None:
         assert await until(session, door.url, 503) == not_ready("no_room")
         disk.failing = set()
         assert await until(session, door.url, 200) == READY
+        assert not list((tmp_path / "data" / "spool" / "w0").glob("*.open")), "asking writes nothing"
 
 
 async def test_a_disk_that_hangs_is_told_within_two_seconds_to_any_number_of_probes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.requires import lacks
 from tests.stack import ROOT, Stack, eventually
 
 # The oldest commit whose data and whose processes, each, this version can take over; UPGRADE_FROM names another.
-RESTARTED = os.environ.get("UPGRADE_FROM", "133393a")
+RESTARTED = os.environ.get("UPGRADE_FROM", "e3f0646")
 RELOADED = os.environ.get("UPGRADE_FROM", "133393a")
 SOME = 300  # events that are acknowledged by one version before and after the change
 
