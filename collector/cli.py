@@ -20,7 +20,7 @@ from collector.assembly import check_settings, run_child
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
-from collector.commands import OPTIONS, plainly, read, settings_options
+from collector.commands import OPTIONS, plainly, read, run_whole, settings_options
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
@@ -44,9 +44,9 @@ from collector.worker import rehearse
 
 
 def main() -> None:
-    """Run the command line; the console script's entry."""
+    """Run the command line."""
     configure("info")  # until the settings say otherwise: nothing may print frames before
-    collector(prog_name="collector")
+    run_whole(lambda: collector(prog_name="collector"))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
