@@ -1,5 +1,21 @@
-"""`python -m collector`: the same as the `collector` command. The supervisor starts its children this way."""
+"""`collector`, and `python -m collector`, which is how the supervisor starts its children.
 
-from collector.cli import main
+Imports take a second, in which Ctrl-C must not show a stack of frames.
+"""
 
-main()
+import sys
+
+INTERRUPTED = 130  # as shells have it
+
+
+def main() -> None:
+    """Run the command line; the console script's entry."""
+    try:
+        from collector.cli import main as run  # noqa: PLC0415 - see above
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    run()
+
+
+if __name__ == "__main__":
+    main()

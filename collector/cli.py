@@ -22,8 +22,12 @@ from collector.backup_command import backup, restore
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
+<<<<<<< HEAD
 from collector.commands import OPTIONS, plainly, read, settings_options
 from collector.doctor_command import doctor
+=======
+from collector.commands import OPTIONS, plainly, read, run_whole, settings_options
+>>>>>>> w-fuzz
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
@@ -48,9 +52,9 @@ from collector.worker import rehearse
 
 
 def main() -> None:
-    """Run the command line; the console script's entry."""
+    """Run the command line."""
     configure("info")  # until the settings say otherwise: nothing may print frames before
-    collector(prog_name="collector")
+    run_whole(lambda: collector(prog_name="collector"))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

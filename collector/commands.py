@@ -7,6 +7,7 @@ directory. cli.py and quarantine_commands.py are made of this; nothing here know
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -24,6 +25,8 @@ P = ParamSpec("P")
 Command = Callable[P, None]
 Result = TypeVar("Result")
 
+_STREAMS = 3  # in, out, errors
+
 
 def plainly(command: Command[P]) -> Command[P]:
     """Say an operator's mistake in one sentence instead of a stack of frames."""
@@ -36,6 +39,30 @@ def plainly(command: Command[P]) -> Command[P]:
             raise click.ClickException(str(error)) from None
 
     return run
+
+
+def run_whole(command_line: Callable[[], None]) -> None:
+    """Run a command line to its end, the last byte of what it prints included; what the system refuses is one sentence.
+
+    Whoever started us may have closed the standard streams: a file opened in place of one would get what is said.
+    """
+    for stream in range(_STREAMS):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    try:
+        try:
+            command_line()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except OSError as error:
+        if sys.stdout:  # what it still holds has nowhere to go, and is tried again at the very end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        where = f"{click.format_filename(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        click.echo(f"Error: {where}{error.strerror or type(error).__name__}", err=True)
+        sys.exit(1)
 
 
 def settings_options(*names: str) -> Callable[[Command[P]], Command[P]]:
