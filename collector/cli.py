@@ -22,12 +22,8 @@ from collector.backup_command import backup, restore
 from collector.catalogue.declarations import Declarations, read_declarations, schemas_folder
 from collector.catalogue.lint import check_declarations, write_lock
 from collector.clock import SystemClock
-<<<<<<< HEAD
-from collector.commands import OPTIONS, plainly, read, settings_options
-from collector.doctor_command import doctor
-=======
 from collector.commands import OPTIONS, plainly, read, run_whole, settings_options
->>>>>>> w-fuzz
+from collector.doctor_command import doctor
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
