@@ -30,7 +30,7 @@ from collector.reduce.sender import Sender
 from collector.spool.writer import Marked, SpoolWriter
 
 MAX_EVENTS = 100
-# Requests, or 256 bytes of a body, in one pass of the loop: some 0.4 s. What comes later in it is answered 503, for a
+# Requests, or events of a body, in one pass of the loop: some 0.4 s. What comes later in it is answered 503, for a
 # pass that takes everything on takes seconds, and then who waits has gone.
 MAX_IN_A_LAP = 5_000
 ASIDE_S = 1.0  # how long an answer that does not depend on its event waits for it: a poor disk takes milliseconds
@@ -83,7 +83,7 @@ class Receiver:
             return UNAVAILABLE
         body = await self._bodies.read(request)
         try:
-            self._in_this_lap += 1 + len(body) // BYTES_AT_ONE
+            self._in_this_lap += 1 + min(len(body) // BYTES_AT_ONE, MAX_EVENTS)
             self._allowance.also(caller.address, len(body))
             return await answered(body, caller)
         finally:
