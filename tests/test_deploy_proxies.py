@@ -170,7 +170,9 @@ def test_a_body_goes_through_up_to_256_kib_and_never_lies_in_a_file(name: str, s
     untouched = [folder.stat().st_mtime_ns for folder in folders]
     largest = hit(SITES[2]).ljust(LARGEST)
     assert proxy.request("POST", "/v1/events", largest).status == 204
-    assert proxy.request("POST", "/v1/events", largest + b" ").status == 413
+    # Caddy hands a body on while it comes: sometimes it is the first to notice, and takes it for the collector's fault.
+    refusals = {"nginx": {413}, "caddy": {413, 502}}
+    assert proxy.request("POST", "/v1/events", largest + b" ").status in refusals[name]
     assert [folder.stat().st_mtime_ns for folder in folders] == untouched
     assert len(folders) == (2 if name == "nginx" else 0)  # Caddy keeps no body at all
 
