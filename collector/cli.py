@@ -24,7 +24,7 @@ from collector.commands import OPTIONS, plainly, read, run_whole, settings_optio
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
-from collector.log import configure, log
+from collector.log import configure, log, place_of
 from collector.metrics import Metrics
 from collector.processes.inherited import Inherited
 from collector.processes.reload import handed_on, rehearsed_for
@@ -204,6 +204,9 @@ def child(role: str, inherited: str) -> None:
     except Misconfigured as error:
         log.error("cannot run as configured", process=role, rule=str(error))
         sys.exit(EXIT_MISCONFIGURED)
+    except OSError as error:  # nobody reads a sentence here: the log has the place
+        log.critical("unhandled", **place_of(error))
+        sys.exit(1)
 
 
 def _refuse_problems(declarations: Declarations, folder: Path) -> None:
