@@ -27,7 +27,7 @@ from collector.doctor_command import doctor
 from collector.errors import Code, Misconfigured
 from collector.import_command import import_log
 from collector.ledger import Ledger, ledger_of
-from collector.log import configure, log
+from collector.log import configure, log, place_of
 from collector.metrics import Metrics
 from collector.migrate_command import migrate
 from collector.processes.inherited import Inherited
@@ -212,6 +212,9 @@ def child(role: str, inherited: str) -> None:
     except Misconfigured as error:
         log.error("cannot run as configured", process=role, rule=str(error))
         sys.exit(EXIT_MISCONFIGURED)
+    except OSError as error:  # nobody reads a sentence here: the log has the place
+        log.critical("unhandled", **place_of(error))
+        sys.exit(1)
 
 
 def _refuse_problems(declarations: Declarations, folder: Path) -> None:
