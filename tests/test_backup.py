@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -14,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from collector.disk import DISK, Disk
 from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.backing_up import backup_of, portions
-from collector.warehouse.backup_file import MAX_ROWS, Row, Writer
+from collector.warehouse.backup_file import MAX_ROWS, Row, Writer, month_of
 from collector.warehouse.engine import Engine
 from collector.warehouse.restoring import Restoring, Whole, unfinished, whole
 from collector.warehouse.writing import Writing
@@ -213,17 +212,21 @@ def test_another_backup_and_counts_that_are_there_are_refused(
 def test_what_is_too_old_to_be_kept_is_left_out_and_may_be_left_out_twice(
     engine: Engine, client: Client, made: Made, tmp_path: Path
 ) -> None:
-    today = int(datetime.now(UTC).timestamp()) // DAY_S
-    days = [today - 900, today - 780, *range(today - 3, today)]
-    rows: list[Row] = [[7, "pages", "www", day * DAY_S, "/", "", "", 3, 0, 0, 0, 0] for day in days]
+    kept_after = Writing(engine).kept_after()
+    border = [day for day in range(kept_after - 1, kept_after + 3) if month_of(day) == month_of(kept_after + 1)]
+    of_days: list[list[Row]] = [
+        [[7, "pages", "www", day * DAY_S, "/", "", "", 3, 0, 0, 0, 0] for day in days]
+        for days in ([kept_after - 120], border, [kept_after + 90])
+    ]
+    kept = [(3 + 3 * sum(day > kept_after for day in border),)]
     writer = Writer()
-    header = replace(made.whole.header, through=[], rows=len(rows))
+    header = replace(made.whole.header, through=[], rows=9)
     path = tmp_path / "backup"
-    path.write_bytes(b"".join([writer.header(header), writer.chunk(rows[:1]), writer.chunk(rows[1:]), writer.end()]))
+    path.write_bytes(b"".join([writer.header(header), *map(writer.chunk, of_days), writer.end()]))
     empty(client)
     data = tmp_path / "data"
     restore(engine, data, whole(path))
-    assert client.query("SELECT sum(events) FROM sealed").result_rows == [(9,)]
+    assert client.query("SELECT sum(events) FROM sealed").result_rows == kept
     (data / "restoring").write_bytes(orjson.dumps({"backup": whole(path).name}))  # as if killed at the end
     restore(engine, data, whole(path))
-    assert client.query("SELECT sum(events) FROM sealed").result_rows == [(9,)]
+    assert client.query("SELECT sum(events) FROM sealed").result_rows == kept
