@@ -52,8 +52,8 @@ def ran(folder: Path, *arguments: str, out: int | None = None) -> subprocess.Com
     environ = {name: text for name, text in os.environ.items() if not name.startswith("COLLECTOR_")}
     return subprocess.run(
         [sys.executable, "-m", "collector", *arguments],
-        cwd=ROOT,
-        env=environ | {"COLLECTOR_DATA": str(folder / "data")},
+        cwd=folder,  # what is no path may be the name of a folder to be made
+        env=environ | {"COLLECTOR_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT)},
         input=b"\xff\n\xff\n",
         stdout=subprocess.PIPE if out is None else out,
         stderr=subprocess.PIPE,
