@@ -194,7 +194,7 @@ def test_a_server_is_made_ready_and_may_be_made_ready_again(granted: Granted) ->
     assert SECRET not in again.stdout + again.stderr
 
 
-def test_an_analyst_is_told_by_views_what_the_api_tells_and_by_nothing_else(granted: Granted) -> None:
+def test_an_analyst_is_told_by_views_what_the_api_tells_and_no_more_and_a_reader_only_reads(granted: Granted) -> None:
     first = (FIRST_DAY, "intDiv(toUnixTimestamp(toDateTime(day, 'UTC')), 86400)")
     with closing(granted.act("collector_analyse")) as server:
         client = server.reader()
@@ -220,17 +220,13 @@ def test_an_analyst_is_told_by_views_what_the_api_tells_and_by_nothing_else(gran
             place = answer.columns.index("events")
             assert sorted(map(tuple, found)) == sorted((row[0], row[place]) for row in answer.rows)
             assert sum(events for _, events in found) == 17
-    assert hours == [(34, 34)]
-    for name, of in REPORTS.items():
-        assert columns[name] == ["property", of.grain, *of.by, *of.measures]
-
-
-def test_a_reader_can_be_asked_and_cannot_write(granted: Granted) -> None:
-    with closing(granted.act("collector_read")) as server:
         assert Reading(server).bounds(SITE, FIRST_DAY, FIRST_DAY)
         client = server.reader()
         assert refusal(client, "DROP TABLE hot") == DENIED
         assert refusal(client, "ALTER TABLE hot DROP PARTITION ID 'x'") == DENIED
+    assert hours == [(34, 34)]
+    for name, of in REPORTS.items():
+        assert columns[name] == ["property", of.grain, *of.by, *of.measures]
 
 
 def test_a_collector_may_do_all_it_does_and_nothing_else(
