@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from collector.tools.wire import connect, hear, request
 
@@ -45,7 +46,7 @@ def _path(number: int) -> bytes:
 
 
 def _version(number: int) -> bytes:
-    told = b'"channel":"stable","os":"windows","version":"1.%d.%d"' % divmod(number, 10_000)
+    told = b'"channel":"stable","os":"windows","version":"2.%d.%d"' % divmod(number, 10_000)
     return b'{"kind":"update_check","product":"player",%s}' % told
 
 
@@ -60,7 +61,7 @@ def main(address: str, what: str, first: int, number: int) -> None:
     """Send them all."""
     left = requests_of(what, range(first, first + number))
     with connect(address, patience_s=60) as connection:
-        while row := [sent for sent, _ in zip(left, range(ROW), strict=False)]:
+        while row := list(islice(left, ROW)):
             connection.sendall(b"".join(row))
             heard = b""
             while heard.count(b"HTTP/1.1 ") < len(row) or not heard.endswith((b"\r\n\r\n", b"}")):

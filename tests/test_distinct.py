@@ -17,7 +17,6 @@ NUMBER = 1_000_000
 WARM = 50_000
 GROWTH_BYTES = 50_000_000
 CAP = 5_000
-REPORTS = {"agents": ("traffic", "www.example.org"), "paths": ("pages", "www.example.org")}
 SENDERS = 2
 
 
