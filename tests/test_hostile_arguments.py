@@ -42,8 +42,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("seal", "--data", "{}"),
     ("simulate", "--to", "{}"),
     ("simulate", "--data", "{}", "--days", "1"),
-    ("prove", "--report", "{}"),
-    ("child", "worker", "{}"),
 )
 
 
