@@ -79,6 +79,9 @@ def run_child(role: str, inherited: Inherited) -> None:
 
 def check_settings(settings: Settings) -> None:
     """Say before anything starts what would stop a process that starts: raises Misconfigured."""
+    for name in ("config", "data", "geoip_db", "referrer_spam"):  # handed to the children as text
+        if not str(getattr(settings, name)).isprintable():
+            raise Misconfigured(f"{name}: must be a path of printable UTF-8")
     region_of(settings)
     spammers_of(settings)
     if settings.strict_memory and platform.libc_ver()[0] != "glibc":

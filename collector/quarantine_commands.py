@@ -46,6 +46,11 @@ NOTHING = "Nothing is set aside."
 _FORMAT = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", help="Default: table")
 
 
+def _path(name: str) -> str:
+    """A file's address below the quarantine's; of bytes that are no text, too, for files may be called anything."""
+    return "/" + quote(name, safe="", errors="surrogateescape")
+
+
 def _reaching(command: Command[P]) -> Command[P]:
     """The options that say which collector is meant."""
     return settings_options("config", "data", "analyst")(plainly(command))
@@ -81,7 +86,7 @@ def list_command(form: str, **flags: str | None) -> None:
 @_reaching
 def show(name: str, form: str, **flags: str | None) -> None:
     """Show what NAME holds: of batches the day, events and rows of each; of a segment what is missing in it."""
-    said = _say(flags, f"/{quote(name, safe='')}", "GET", lambda kept: kept.show(name))
+    said = _say(flags, _path(name), "GET", lambda kept: kept.show(name))
     if form == "json":
         _echo_json(said)
         return
@@ -109,7 +114,7 @@ def retry(name: str, **flags: str | None) -> None:
     def offline(folder: DataFolder) -> dict[str, Any]:
         return asdict(retry_offline(settings, folder, name))
 
-    said = _reached(settings, flags, f"/{quote(name, safe='')}/retry", "POST", offline)
+    said = _reached(settings, flags, f"{_path(name)}/retry", "POST", offline)
     if said["loaded"]:
         click.echo(f"Loaded: {_events(said['loaded'])}, each counted once.")
     if said["waiting"]:
@@ -132,7 +137,7 @@ def retry(name: str, **flags: str | None) -> None:
 @_reaching
 def drop(name: str, *, yes: bool, **flags: str | None) -> None:
     """Delete NAME, and with it, for good, the events in it that are not counted."""
-    path = f"/{quote(name, safe='')}"
+    path = _path(name)
     if not yes:
         said = _say(flags, path, "GET", lambda kept: kept.show(name))
         raise Misconfigured(f"this gives up {_given_up(said)}: say --yes if that is meant")

@@ -42,8 +42,6 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("seal", "--data", "{}"),
     ("simulate", "--to", "{}"),
     ("simulate", "--data", "{}", "--days", "1"),
-    ("prove", "--report", "{}"),
-    ("child", "worker", "{}"),
 )
 
 
@@ -101,6 +99,12 @@ def test_ctrl_c_while_it_still_loads_ends_it_without_frames() -> None:
         said += process.stderr.read()
     assert process.returncode in (1, 130)
     assert b"Traceback" not in said
+
+
+def test_a_data_directory_whose_name_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    for command in (("serve", "--public", "127.0.0.1:0"), ("check",)):
+        done = ran(tmp_path, *command, "--config" if command[0] == "check" else "--data", str(tmp_path / NOT_TEXT))
+        assert_plain(done, (1,))
 
 
 @pytest.mark.slow

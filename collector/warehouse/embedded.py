@@ -74,8 +74,10 @@ class Embedded:
 def open_embedded(folder: Path) -> Iterator[Embedded]:
     """Open the engine on its folder for the block; raises Misconfigured if another process has it open.
 
-    Raises Unavailable if the engine does not start.
+    Also for a path that is no text: the engine knows none. Raises Unavailable if the engine does not start.
     """
+    if not str(folder).isprintable():
+        raise Misconfigured("data: the ClickHouse engine in the process takes a path of printable UTF-8 only")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder.with_name(folder.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:

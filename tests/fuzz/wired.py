@@ -16,7 +16,7 @@ from aiohttp import web
 
 _QUIET_PASSES = 10  # of the loop in which nothing was written: a whole request takes fewer
 _MOST_PASSES = 2_000
-_HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Za-z -]+\r\n((?:[A-Za-z-]+: [^\r\n\0]*\r\n)*)\r\n")
+_HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) [A-Za-z -]+\r\n((?:[A-Za-z-]+: [^\r\n\0]*\r\n)*)\r\n")
 _LINGERS_S = 1.0  # what aiohttp may go on waiting for the rest of a body whose sender is gone, at a time
 _THREAD_S = 0.0005
 _NO_BODY = (100, 204, 304)
@@ -124,7 +124,7 @@ def answers_in(written: bytes) -> Iterator[Heard]:
             yield Heard(status, headers, body)
             continue
         size = int(headers.get("content-length", 0))
-        if status in _NO_BODY or rest.startswith(b"HTTP/1.1 "):
+        if status in _NO_BODY or rest.startswith(b"HTTP/1."):
             size = 0
         assert len(rest) in (0, size) or len(rest) > size, "an answer is cut short"
         yield Heard(status, headers, rest[:size])
