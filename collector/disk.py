@@ -16,11 +16,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PRIVATE = 0o600
+
+
+def read_named(path: Path) -> bytes:
+    """All of a file that an operator named; raises OSError, too, for a device, of which some have no end."""
+    with path.open("rb") as file:
+        if stat.S_ISCHR(mode := os.fstat(file.fileno()).st_mode) or stat.S_ISBLK(mode):
+            raise OSError(errno.EINVAL, "it is a device")
+        return file.read()
 
 
 class Disk:

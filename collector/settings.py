@@ -18,6 +18,7 @@ import orjson
 
 from collector.catalogue.registry import Registry, read_registry
 from collector.catalogue.releases import Releases, read_releases, releases_of
+from collector.disk import read_named
 from collector.errors import Misconfigured
 from collector.setting_values import (
     Address,
@@ -135,7 +136,7 @@ def read_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
 
 def _configuration(path: Path) -> tuple[dict[str, Any], Registry]:
     try:
-        text = tomllib.loads(path.read_text("utf-8"))
+        text = tomllib.loads(read_named(path).decode())
     except OSError as error:
         raise Misconfigured(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -22,7 +22,7 @@ from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts
-from collector.disk import DISK
+from collector.disk import DISK, read_named
 from collector.door.allowance import Allowance
 from collector.door.answers import Routes
 from collector.door.beacon import Beacon
@@ -189,7 +189,7 @@ def spammers_of(settings: Settings) -> frozenset[str]:
     if settings.referrer_spam is None:
         return frozenset()
     try:
-        lines = settings.referrer_spam.read_text("utf-8").splitlines()
+        lines = read_named(settings.referrer_spam).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"referrer_spam: {settings.referrer_spam} cannot be read as text") from error
     return frozenset(canonical(line.partition("#")[0].strip()) for line in lines) - {""}

@@ -105,6 +105,7 @@ def test_addresses_are_host_and_port(text: str, host: str, port: int) -> None:
         ({"log_level": "loud"}, {}, '--log-level: must be one of: debug, info, warning, error, critical, not "loud"'),
         ({"geoip_db": "/no/such.mmdb"}, {}, "--geoip-db: must be a file, and there is no /no/such.mmdb"),
         ({"config": "/no/such.toml"}, {}, "/no/such.toml: cannot be read: No such file or directory"),
+        ({"config": "/dev/zero"}, {}, "/dev/zero: cannot be read: it is a device"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_source_and_rule(

@@ -29,6 +29,7 @@ LINGER_S = 1
 SEND_PATIENCE_S = 300  # for who is slow to read a large export
 SHUTDOWN_S = 5.0
 BACKLOG = 2048
+_CONTINUE = "100-continue"
 _VERSIONS = (HttpVersion11, HttpVersion10)  # the parser lets 0.9 and 2.0 pass, too
 _SETTINGS: dict[str, Any] = {
     "logger": web_logger,
@@ -98,7 +99,8 @@ def _answered_by(of_app: web.Server) -> Any:
     """The application's own handler, but for what it should not see, and for what it says by itself."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        if hdrs.UPGRADE in request.headers or request.version not in _VERSIONS:
+        expects = request.headers.get(hdrs.EXPECT, _CONTINUE).lower()  # aiohttp fails at one that is no text
+        if hdrs.UPGRADE in request.headers or request.version not in _VERSIONS or expects != _CONTINUE:
             return _BAD_REQUEST
         try:
             response = await of_app.request_handler(request)

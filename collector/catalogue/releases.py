@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from collector.catalogue.registry import Registry, check_form, quoted, refuse
+from collector.disk import read_named
 from collector.errors import Misconfigured
 
 MAX_FEED_BYTES = 4_000_000
@@ -101,7 +102,7 @@ def read_releases(named: object, folder: Path, registry: Registry) -> Releases:
         return releases_of({})
     path = folder / Path(str(named)).expanduser()
     try:
-        text = tomllib.loads(path.read_text("utf-8"))
+        text = tomllib.loads(read_named(path).decode())
     except OSError as error:
         raise Misconfigured(f"releases: {path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -145,7 +146,7 @@ def _read_feeds(text: dict[str, Any], folder: Path) -> Iterator[str]:
     for index, entry in enumerate(text.get("feed", ())):
         file = folder / Path(entry["file"]).expanduser()
         try:
-            content = file.read_bytes()
+            content = read_named(file)
         except OSError as error:
             yield f"feed[{index}].file: {file} cannot be read: {error.strerror}"
             continue

@@ -20,6 +20,7 @@ import maxminddb
 from collector.catalogue.buckets import read_dimensions
 from collector.catalogue.declarations import schemas_folder
 from collector.cell import UNKNOWN
+from collector.disk import read_named
 from collector.errors import Misconfigured
 
 _MAPPED = bytes(10) + b"\xff\xff"  # an IPv4 address spelled as IPv6 (RFC 4291, 2.5.5.2)
@@ -71,7 +72,7 @@ def _code(record: Any) -> str:
 
 def _opened(path: Path) -> maxminddb.Reader:
     try:
-        content = path.read_bytes()
+        content = read_named(path)
     except OSError as error:
         raise Misconfigured(f"the country database {path} cannot be read: {error.strerror}") from error
     memory = os.memfd_create("country", os.MFD_CLOEXEC)
