@@ -104,9 +104,8 @@ async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
             log.warning("torn write cut", worker=inherited.worker, bytes=cut)
         metrics.epoch(memory.epoch)
         spool = _spool(settings, inherited, declarations, memory, metrics)
-        tally = Tally(metrics)
-        allowance = Allowance(settings.network_requests_per_s)
-        receiver = Receiver(judge=judge, counting=counting, spool=spool, clock=clock, tally=tally, allowance=allowance)
+        tally, limited = Tally(metrics), Allowance(settings.network_requests_per_s)
+        receiver = Receiver(judge=judge, counting=counting, spool=spool, clock=clock, tally=tally, allowance=limited)
         door = Door(
             receiver,
             settings.registry,

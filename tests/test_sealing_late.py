@@ -252,4 +252,4 @@ def test_days_that_lie_unsealed_72_hours_after_their_end_are_told_whosever_they_
     clock.at += 61
     node.sealer.run()
     assert node.place.late_days[-1] == before + 1
-    assert capfd.readouterr().out.count("ended 72 hours ago") == 1  # hourly at most
+    assert "".join(capfd.readouterr()).count("ended 72 hours ago") == 1  # hourly at most

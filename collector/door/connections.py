@@ -119,7 +119,9 @@ class Connection(web.RequestHandler):
             if self._handler_waiter is not None:  # a shutdown waits for this request
                 self._handler_waiter.set_result(None)
         self._write(answer, message.method)
-        return answer.keep_alive and (payload.is_eof() or await self._passed_over(payload))
+        # Also where the connection ends: closing it on bytes that nobody read takes the answer away from its reader.
+        has_ended = payload.is_eof() or await self._passed_over(payload)
+        return answer.keep_alive and has_ended
 
     def _write(self, answer: Answer, method: str) -> None:
         if self.transport is None:
@@ -132,7 +134,7 @@ class Connection(web.RequestHandler):
             async with asyncio.timeout(self._lingering_time):
                 while not payload.is_eof():
                     await payload.readany()
-        except TimeoutError:
+        except (TimeoutError, web.RequestPayloadError):
             return False
         return True
 
