@@ -27,7 +27,7 @@ from tests.stack import ROOT
 DRIP_S = 0.5
 PATIENCE_S = 40.0
 _LONG = {"Content-Length": "262144"}
-_HIT = b'{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/slow"}'
+_GOAL = b'{"kind":"goal","site":"www.example.org","goal":"signup"}'  # no page hit: those are the good ones'
 _ASKING = request(b"[" + b"1," * 19 + b"1]") * 500  # each has an answer of 1.8 kB
 
 
@@ -54,7 +54,7 @@ FORMS = {
     "a body that stalls late": Slow(request(b"[" + b" " * 100_000, _LONG)),
     "half a head, half closed": Slow(HEAD, half=True),
     "half a body, half closed": Slow(request(b"{", _LONG), half=True),
-    "kept for nothing": Slow(request(_HIT), answered=True),
+    "kept for nothing": Slow(request(_GOAL), answered=True),
     "unread": Slow(_ASKING, unread=True),
 }
 
