@@ -21,7 +21,7 @@ IN_RESERVE, RESERVE_EVERY_S = 5, 12.0
 
 
 @dataclass(slots=True)
-class Allowance:
+class Budget:
     """So many at once, and one more every `every_s`."""
 
     most: int
@@ -45,9 +45,9 @@ class Tries:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._over_all = Allowance(OVER_ALL, ALL_EVERY_S, OVER_ALL, clock.now())
-        self._of_names: dict[str, Allowance] = {}  # few: a try over all comes first, and a full one is forgotten
-        self._in_reserve: dict[str, Allowance] = {}  # of names that exist
+        self._over_all = Budget(OVER_ALL, ALL_EVERY_S, OVER_ALL, clock.now())
+        self._of_names: dict[str, Budget] = {}  # few: a try over all comes first, and a full one is forgotten
+        self._in_reserve: dict[str, Budget] = {}  # of names that exist
 
     def take(self, name: str) -> int:
         """One try: 0 if it may be made, else after how many seconds another one may."""
@@ -55,8 +55,8 @@ class Tries:
         of_name = self._of_name(name)
         if wait_s := max(of_name.wait_s(now), self._over_all.wait_s(now)):
             return math.ceil(wait_s)
-        for allowance in (of_name, self._over_all):
-            allowance.left -= 1
+        for budget in (of_name, self._over_all):
+            budget.left -= 1
         _forget_full(self._of_names, now)
         self._of_names[name] = of_name
         return 0
@@ -68,7 +68,7 @@ class Tries:
     def take_reserve(self, name: str) -> bool:
         """One try of a name that exists, of those kept for it; whether there was one."""
         now = self._clock.now()
-        kept = self._in_reserve.get(name) or Allowance(IN_RESERVE, RESERVE_EVERY_S, IN_RESERVE, now)
+        kept = self._in_reserve.get(name) or Budget(IN_RESERVE, RESERVE_EVERY_S, IN_RESERVE, now)
         if kept.wait_s(now):
             return False
         kept.left -= 1
@@ -78,19 +78,19 @@ class Tries:
 
     def give_back(self, name: str) -> None:
         """That one was right."""
-        for allowance in (self._of_names.get(name), self._over_all):
-            if allowance:
-                allowance.give_back()
+        for budget in (self._of_names.get(name), self._over_all):
+            if budget:
+                budget.give_back()
 
     def give_back_reserve(self, name: str) -> None:
         """The one of the reserve was right."""
         if kept := self._in_reserve.get(name):
             kept.give_back()
 
-    def _of_name(self, name: str) -> Allowance:
-        return self._of_names.get(name) or Allowance(OF_A_NAME, NAME_EVERY_S, OF_A_NAME, self._clock.now())
+    def _of_name(self, name: str) -> Budget:
+        return self._of_names.get(name) or Budget(OF_A_NAME, NAME_EVERY_S, OF_A_NAME, self._clock.now())
 
 
-def _forget_full(allowances: dict[str, Allowance], now: float) -> None:
-    for name in [name for name, each in allowances.items() if not each.wait_s(now) and each.left >= each.most]:
-        del allowances[name]
+def _forget_full(budgets: dict[str, Budget], now: float) -> None:
+    for name in [name for name, each in budgets.items() if not each.wait_s(now) and each.left >= each.most]:
+        del budgets[name]

@@ -55,6 +55,7 @@ class Counting:
         capped = self._caps.capped(judged)
         slot = self._marks.slot(capped.hour)
         self._cells.add(capped, self._marks.of(capped, sender.seeds(slot), slot) if slot and sender else 0, self._epoch)
+        self._marks.release()
         return None
 
     def taken(self) -> CellsOfDays:
