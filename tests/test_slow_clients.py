@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,20 @@ async def answered(reader: asyncio.StreamReader) -> int:
     except (EOFError, OSError):
         return 0
     return int(head.split(b" ", 2)[1])
+
+
+async def answered_whole(reader: asyncio.StreamReader) -> int:
+    """The status of an answer that is followed by others."""
+    head = await reader.readuntil(END)
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0]))
+    return int(head.split(b" ", 2)[1])
+
+
+async def _count_passes(passes: Counter[str]) -> None:
+    """Count the passes of the loop, until cancelled."""
+    while True:
+        await asyncio.sleep(0)
+        passes["of the loop"] += 1
 
 
 async def test_where_too_many_are_connected_the_longest_idle_end_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -160,3 +175,16 @@ async def test_good_ones_are_counted_beside_slow_ones_of_every_form(
     told = [f"p50 {each.quantile_ms(0.5):.0f} ms, p99 {each.quantile_ms(0.99):.0f} ms" for each in (alone, good)]
     print(f"{number} slow, {rate} good a second: alone {told[0]}, beside them {told[1]}")  # noqa: T201 - the figure
     stack.stop()
+
+
+async def test_requests_that_did_not_wait_for_an_answer_go_on_one_in_a_pass_of_the_loop(tmp_path: Path) -> None:
+    """Whoever sends without waiting has what is left by those who wait."""
+    clients, requests = 20, 50
+    passes: Counter[str] = Counter()
+    async with open_door(tmp_path / "data", NOW) as door:
+        counting = asyncio.create_task(_count_passes(passes))
+        flood = [await connection(door, request(b"[1]") * requests) for _ in range(clients)]
+        for reader, _ in flood:
+            assert [await answered_whole(reader) for _ in range(requests)] == [200] * requests
+        counting.cancel()
+    assert passes.total() >= clients * (requests - 1)

@@ -3,6 +3,7 @@
     a line, a header   4,096 bytes        headers      64        a body       5 s, 256 KiB (body.py)
     silence            keepalive_s, 15 s  kept buffers 128 KiB to send and to receive, 64 KiB of answers nobody reads
     connections        4,096, or half of what the process may open: beyond it the longest idle are ended
+    pipelined          one request in a pass of the loop, of all connections: who waits for his answers goes first
 
 A connection in a head that does not end is silent: only a whole request ends that. Requests are read by aiohttp's
 parser and answered here, one after the other. Its own loop (RequestHandler.start) makes a task, a copy of the
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections import deque
 from heapq import nsmallest
 from typing import Any, NamedTuple, cast
 
-from aiohttp import web
+from aiohttp import web, web_protocol
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy, RawRequestMessage
 from aiohttp.streams import StreamReader
@@ -36,20 +38,21 @@ MAX_CONNECTIONS = 4_096  # 9 KB each, 113 KB with a body that stalls (measured)
 BURST = 2_048  # as many as the backlog holds may come at once, before any are ended
 _SHED = 20  # one in so many is ended at once, so that looking for the idlest is seldom
 
+web_protocol.MAX_MSG_QUEUE_SIZE = QUEUED  # it is no argument of RequestHandler's
 _NO_WRITER = cast("AbstractStreamWriter", None)  # a request of ours is never answered through its writer
 
 
 class Connection(web.RequestHandler):
     """One connection; `answering` raises nothing but ConnectionError, where nothing is to be answered."""
 
-    __slots__ = ("_answering", "accepted_at")
+    __slots__ = ("_answering", "_turns", "accepted_at")
 
     accepted_at: float
 
-    def __init__(self, connections: Connections, answering: Handler, settings: dict[str, Any]) -> None:
+    def __init__(self, connections: Connections, answering: Handler, turns: Turns, settings: dict[str, Any]) -> None:
         super().__init__(connections, loop=asyncio.get_running_loop(), **settings)
         self._answering = answering
-        self._max_msg_queue_size, self._msg_queue_resume_size = QUEUED, QUEUED // 2
+        self._turns = turns
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, when the connection was accepted."""
@@ -73,6 +76,8 @@ class Connection(web.RequestHandler):
         """Answer requests in the order they come, until one ends the connection. The connection's only task."""
         try:
             while not self._force_close:
+                if self._messages:  # sent before the answer to the last one
+                    await self._turns.next()
                 self._keepalive = await self._serve(*await self._next())
                 if not self._keepalive or self._close:
                     break
@@ -139,6 +144,32 @@ class Connection(web.RequestHandler):
         return True
 
 
+class Turns:
+    """Pipelined requests of all connections go on in the order they came, one in each pass of the loop.
+
+    Without it 180 clients who only sent kept all others waiting for three seconds (measured).
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def next(self) -> asyncio.Future[None]:
+        """Done when it is one's turn."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._let_on)
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        return turn
+
+    def _let_on(self) -> None:
+        turn = self._waiting.popleft()
+        if not turn.done():  # a connection that was cancelled waits no more
+            turn.set_result(None)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._let_on)
+
+
 class Limits(NamedTuple):
     """After how many silent seconds a connection ends; how many there may be, if the process may open twice as many."""
 
@@ -154,6 +185,7 @@ class Connections(web.Server):
             raise Misconfigured("aiohttp has no C extensions here: install a wheel of it")
         super().__init__(answering)  # type: ignore[arg-type]  # never called: a Connection does not ask for it
         self._answering = answering
+        self._turns = Turns()
         self._most = min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._shedding: asyncio.Handle | None = None
         self._settings: dict[str, Any] = {
@@ -168,7 +200,7 @@ class Connections(web.Server):
         }
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, self._answering, self._settings)
+        return Connection(self, self._answering, self._turns, self._settings)
 
     def has_room(self) -> bool:
         """Whether one more connection may stay; from the limit on the longest idle are ended for it."""
