@@ -47,7 +47,7 @@ VARIABLES = {
     )
 }
 # Read by the build and by the tests, not here.
-VARIABLES_OF_OTHERS = {"COLLECTOR_SKIP_UI", "COLLECTOR_TEST_CLICKHOUSE"}
+VARIABLES_OF_OTHERS = {"COLLECTOR_SKIP_UI", "COLLECTOR_TEST_CLICKHOUSE", "COLLECTOR_TEST_ENGINE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

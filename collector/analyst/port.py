@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web, web_protocol
 from aiohttp.abc import AbstractStreamWriter
 
 from collector.analyst.access import CODES, HEADERS
@@ -63,7 +63,7 @@ class Port(web.Server):
     def __init__(self, started: web.AppRunner) -> None:
         of_app = started.server
         assert of_app is not None  # noqa: S101 - tells the type checker what setup() makes
-        super().__init__(_answered_by(of_app), request_factory=of_app.request_factory)
+        super().__init__(_answered_by(of_app), request_factory=_made_by(of_app))
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=asyncio.get_running_loop(), **_SETTINGS)
@@ -95,12 +95,25 @@ _BAD_REQUEST = _Ready(HTTPStatus.BAD_REQUEST)
 _BROKEN = _Ready(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
+def _made_by(of_app: web.Server) -> Any:
+    """The application's own requests; where aiohttp fails to make one, its own stand-in for what is none."""
+
+    def make(message: Any, *more: Any) -> web.BaseRequest:
+        try:
+            return of_app.request_factory(message, *more)
+        except ValueError:  # an absolute address whose host is no name
+            return of_app.request_factory(web_protocol.ERROR, *more)
+
+    return make
+
+
 def _answered_by(of_app: web.Server) -> Any:
     """The application's own handler, but for what it should not see, and for what it says by itself."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         expects = request.headers.get(hdrs.EXPECT, _CONTINUE).lower()  # aiohttp fails at one that is no text
-        if hdrs.UPGRADE in request.headers or request.version not in _VERSIONS or expects != _CONTINUE:
+        is_none = request.method == web_protocol.ERROR.method
+        if is_none or hdrs.UPGRADE in request.headers or request.version not in _VERSIONS or expects != _CONTINUE:
             return _BAD_REQUEST
         try:
             response = await of_app.request_handler(request)

@@ -94,7 +94,7 @@ class SignIn:
             secret = await self._in_spite_of_others(given) if self._tries.is_free(given.name) else None
             return _with_cookie(way, secret) if secret else refusal(429, {hdrs.RETRY_AFTER: str(wait_s)})
         try:
-            secret = await self._thread.run(lambda: self._by_code(given) if given.code else self._by_password(given))
+            secret = await self._secret(given)
         except (OSError, Misconfigured) as error:
             raise Unavailable("who is admitted cannot be read or written") from error
         if secret is None:
@@ -117,6 +117,14 @@ class SignIn:
             secure = way is Way.HTTPS
             response.del_cookie(way.value, path="/", secure=secure, httponly=True, samesite="Strict")
         return response
+
+    async def _secret(self, given: Credentials) -> str | None:
+        """A session for who is admitted. A made-up code takes nobody's place before the thread."""
+        if not given.code:
+            return await self._thread.run(lambda: self._by_password(given))
+        if self._askers.codes.find(given.code) is None:
+            return None
+        return await self._thread.run(lambda: self._by_code(given))
 
     async def _in_spite_of_others(self, given: Credentials) -> str | None:
         """A session for who has a password while others use up all tries with made-up names; None for everybody else.

@@ -20,7 +20,7 @@ from collector.secret import wipe_stack
 VISITOR, NETWORK, FIRST = 1, 2, 4
 BITS_PER_LINE = 3
 HOURS_PER_DAY = 24
-TOLD_REMEMBERED = 100_000  # per kind and property: some 8 MB
+TOLD_REMEMBERED = 50_000  # per kind and property: 4 MB, where 100,000 are 8
 CELLS_REMEMBERED = 20_000  # per line and property; the coefficients of a forgotten cell are made again
 
 _SHIFT = 80  # of a sum's bits 80..126 the low 24 choose four bits of a word, the next 23 the word

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from typing import cast
 
 from aiohttp import HttpVersion10, web
 from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TRANSFER_ENCODING
 
 from collector.door.answers import BAD_GZIP, BAD_REQUEST, NO_ROOM, TIMEOUT, TOO_LARGE, UNSUPPORTED, Answer
+from collector.door.connections import MAX_FRAMING_BYTES, Connection
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 5
@@ -45,6 +47,11 @@ def check_body(request: web.BaseRequest) -> None:
             raise BodyRefused(BAD_REQUEST)
     elif int(length) > MAX_BODY_BYTES:
         raise BodyRefused(TOO_LARGE)
+
+
+def received_bytes(request: web.BaseRequest) -> int:
+    """What a request and its body had on the wire."""
+    return cast("Connection", request.protocol).received_bytes
 
 
 class Bodies:
@@ -82,19 +89,25 @@ class Bodies:
 
     async def _arriving(self, request: web.BaseRequest) -> bytes:
         body = bytearray()
+        connection, content = cast("Connection", request.protocol), request.content
+        began = connection.framing_bytes(content)
         if request.headers.get(EXPECT, "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                while len(body) <= MAX_BODY_BYTES and (chunk := await request.content.readany()):
+                while len(body) <= MAX_BODY_BYTES and (chunk := await content.readany()):
                     self._take(len(chunk), MAX_ARRIVING_BYTES)
                     body += chunk
+                    if connection.framing_bytes(content) > began + MAX_FRAMING_BYTES:
+                        raise BodyRefused(BAD_REQUEST)  # noqa: TRY301 - as any other of these
         except BaseException as error:
             self._bytes -= len(body)
             if isinstance(error, TimeoutError):
                 raise BodyRefused(TIMEOUT) from None
             if isinstance(error, web.RequestPayloadError):
                 raise BodyRefused(BAD_REQUEST) from None
+            if request.transport is None:  # the sender has gone
+                raise ConnectionResetError from None
             raise
         return bytes(body)
 

@@ -4,6 +4,8 @@
     silence            keepalive_s, 15 s  kept buffers 128 KiB to send and to receive, 64 KiB of answers nobody reads
     connections        4,096, or half of what the process may open: beyond it the longest idle are ended
     pipelined          one request in a pass of the loop, of all connections: who waits for his answers goes first
+    framing of a body  16 KiB of chunks' heads: a chunk of a letter costs as much as one of a kilobyte
+    what is not read   a second after its connection ended
 
 A connection in a head that does not end is silent: only a whole request ends that. Requests are read by aiohttp's
 parser and answered here, one after the other. Its own loop (RequestHandler.start) makes a task, a copy of the
@@ -34,6 +36,8 @@ MAX_HEADERS = 64
 LINGER_S = 1
 SOCKET_BYTES = 64 * 1024  # the kernel takes it twice; left alone it keeps up to 4 MB of answers that nobody reads
 QUEUED = 2  # requests behind the one that is answered, from which on nothing more is read; aiohttp has 32
+MAX_FRAMING_BYTES = 16 * 1024
+MAX_PASSED_OVER_BYTES = 512 * 1024
 MAX_CONNECTIONS = 4_096  # 9 KB each, 113 KB with a body that stalls (measured)
 BURST = 2_048  # as many as the backlog holds may come at once, before any are ended
 _SHED = 20  # one in so many is ended at once, so that looking for the idlest is seldom
@@ -45,27 +49,60 @@ _NO_WRITER = cast("AbstractStreamWriter", None)  # a request of ours is never an
 class Connection(web.RequestHandler):
     """One connection; `answering` raises nothing but ConnectionError, where nothing is to be answered."""
 
-    __slots__ = ("_answering", "_turns", "accepted_at")
+    __slots__ = ("_answering", "_has_ended", "_turns", "accepted_at", "received_bytes")
 
     accepted_at: float
+    received_bytes: int  # since the last answer
 
     def __init__(self, connections: Connections, answering: Handler, turns: Turns, settings: dict[str, Any]) -> None:
         super().__init__(connections, loop=asyncio.get_running_loop(), **settings)
         self._answering = answering
         self._turns = turns
+        self._has_ended = False
+        self.received_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once, when the connection was accepted."""
         self.accepted_at = self._loop.time()
         super().connection_made(transport)
-        if isinstance(self._manager, Connections) and not self._manager.has_room():
+        is_gone = self.peername is None  # asked for now: later it may be gone, and would be a caller from nowhere
+        if is_gone or (isinstance(self._manager, Connections) and not self._manager.has_room()):
             self.force_close()
+
+    def data_received(self, data: bytes) -> None:
+        """Called with what came; and with nothing, to go on with what came before."""
+        self.received_bytes += len(data)
+        super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it: whether the connection stays
+        """Nothing more will come: what came whole is answered before the connection ends."""
+        self._has_ended = True
+        request = self._current_request
+        waiting = [payload for _, payload in self._messages] + ([request.content] if request else [])
+        return bool(waiting) and all(payload.is_eof() for payload in waiting)
+
+    def force_close(self) -> None:
+        """End it: what the other side has not read in a while is not kept for it."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None and transport.get_write_buffer_size():
+            self._loop.call_later(LINGER_S, transport.abort)
+
+    def framing_bytes(self, payload: StreamReader) -> int:
+        """Of what came since the last answer, what is not of this body; to be compared while that is on its way."""
+        return self.received_bytes - payload.total_bytes
 
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a whole request to come."""
         waiter = self._waiter
         return waiter is not None and not waiter.done()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for the other side: for a request, or the rest of one."""
+        request = self._current_request
+        return self.is_idle if request is None else not request.content.is_eof()
 
     @property
     def idle_since(self) -> float:
@@ -79,8 +116,9 @@ class Connection(web.RequestHandler):
                 if self._messages:  # sent before the answer to the last one
                     await self._turns.next()
                 self._keepalive = await self._serve(*await self._next())
-                if not self._keepalive or self._close:
+                if not self._keepalive or self._close or (self._has_ended and not self._messages):
                     break
+                self.received_bytes = 0
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 if self._keepalive_handle is None:
                     self._keepalive_handle = self._loop.call_at(
@@ -114,7 +152,12 @@ class Connection(web.RequestHandler):
             self._write(BAD_REQUEST, "")
             return False
         task = cast("asyncio.Task[None]", self._task_handler)
-        request = self._current_request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
+        try:
+            request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
+        except ValueError:  # an absolute address whose host is no name
+            self._write(BAD_REQUEST, "")
+            return False
+        self._current_request = request
         self._request_in_progress = True
         try:
             answer = await self._answering(request)
@@ -134,14 +177,21 @@ class Connection(web.RequestHandler):
         self.transport.write(answer.to(method))
 
     async def _passed_over(self, payload: StreamReader) -> bool:
-        """Whether what is left of an unread body came to its end in a while."""
+        """Whether what is left of an unread body came to its end in a while, and was not much."""
+        began = self.framing_bytes(payload)
         try:
             async with asyncio.timeout(self._lingering_time):
-                while not payload.is_eof():
+                while not payload.is_eof() and self.received_bytes < MAX_PASSED_OVER_BYTES:
                     await payload.readany()
+                    if self.framing_bytes(payload) > began + MAX_FRAMING_BYTES:
+                        return False
         except (TimeoutError, web.RequestPayloadError):
             return False
-        return True
+        except RuntimeError:  # how a reader says that the connection is lost
+            if self.transport is None:
+                return False
+            raise
+        return payload.is_eof()
 
 
 class Turns:
@@ -212,6 +262,6 @@ class Connections(web.Server):
     def _shed(self) -> None:
         self._shedding = None
         spare = len(self._connections) - self._most + self._most // _SHED
-        idle = (each for each in self._connections if isinstance(each, Connection) and each.is_idle)
-        for connection in nsmallest(spare, idle, key=lambda each: each.idle_since):
+        waiting = (each for each in self._connections if isinstance(each, Connection) and each.is_waiting)
+        for connection in nsmallest(spare, waiting, key=lambda each: each.idle_since):
             connection.force_close()

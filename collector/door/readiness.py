@@ -16,7 +16,7 @@ from aiohttp import web
 
 from collector.door.answers import RETRY_AFTER_S, Answer, Routes, json_answer
 from collector.door.receive import Receiver
-from collector.errors import Unavailable
+from collector.errors import InDoubt, Unavailable
 
 PATH = "/readyz"
 PATIENCE_S = 1.0
@@ -51,7 +51,7 @@ class Readiness:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await asyncio.shield(self._look)
-        except Unavailable:
+        except (Unavailable, InDoubt):
             return NO_ROOM
         except TimeoutError:
             return SLOW_DISK

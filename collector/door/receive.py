@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from aiohttp import web
+from aiohttp.hdrs import TRANSFER_ENCODING
 
 from collector.clock import Clock
 from collector.count.caps import Caps
@@ -19,7 +20,7 @@ from collector.count.marks import Marks
 from collector.count.minutes import KINDS, MINUTE_S, MinuteCounts
 from collector.door.allowance import BYTES_AT_ONE, Allowance
 from collector.door.answers import COUNTED, LIMITED, MAX_LISTED, NOT_JSON, TOO_MANY, UNAVAILABLE, Answer, json_answer
-from collector.door.body import Bodies, check_body
+from collector.door.body import Bodies, BodyRefused, check_body, received_bytes
 from collector.door.caller import Caller
 from collector.door.judge import Judge
 from collector.door.tally import Tally
@@ -81,10 +82,15 @@ class Receiver:
             return LIMITED
         if not self._spool.accepting or self._in_this_lap > MAX_IN_A_LAP:
             return UNAVAILABLE
-        body = await self._bodies.read(request)
+        try:
+            body = await self._bodies.read(request)
+        except BodyRefused:
+            self._allowance.also(caller.address, received_bytes(request))
+            raise
         try:
             self._in_this_lap += 1 + min(len(body) // BYTES_AT_ONE, MAX_EVENTS)
-            self._allowance.also(caller.address, len(body))
+            chunked_bytes = received_bytes(request) if TRANSFER_ENCODING in request.headers else 0
+            self._allowance.also(caller.address, max(len(body), chunked_bytes))
             return await answered(body, caller)
         finally:
             self._bodies.let_go(body)
