@@ -144,14 +144,14 @@ def list_tokens(**flags: str | None) -> None:
         click.echo(f"{each.name}  {_seen(each.properties)}  since {each.created}{until}")
 
 
-@token.command("revoke", short_help="Make a token worthless.")
+@token.command("revoke", short_help="Make a token stand for nothing.")
 @click.argument("name")
 @settings_options("config", "data")
 @plainly
 def revoke_token(name: str, **flags: str | None) -> None:
-    """Make the token called NAME worthless, at once."""
+    """Make the token called NAME stand for nothing, at once."""
     _tokens(read(flags).data).revoke(name)
-    click.echo(f"{name} is worthless.", err=True)
+    click.echo(f"{name} is revoked.", err=True)
 
 
 def first_link(data: Path, address: str) -> str | None:

@@ -240,7 +240,7 @@ def _start_lines(settings: Settings, public: str, analyst: str) -> list[str]:
     token_given = settings.analyst_token is not None
     lines = start_lines.where_everything_is(public, analyst, settings.data, settings.config, token_given=token_given)
     link = first_link(settings.data, analyst)
-    lines += start_lines.how_to_sign_in(analyst, link, is_built=is_built())
+    lines += start_lines.how_to_sign_in(analyst, link, settings.data, is_built=is_built())
     if settings.config is None:
         lines += start_lines.how_to_begin(public, settings.data, EXAMPLE)
     lines += _warnings(settings)

@@ -160,6 +160,7 @@ def test_a_reload_says_no_more_than_it_did(reloaded: Stack) -> None:
     [
         (configuration(3, "new.example.org") + "[[site]\n", "must be TOML"),
         (configuration(0, "new.example.org"), "workers: 0 is less than the minimum of 1"),
+        (configuration(0, "new.example.org") + "keys = 1\n", "less than the minimum of 1; "),
         (configuration(3, "new.example.org", public="127.0.0.1:1"), "public: a change of it needs a restart"),
     ],
 )

@@ -110,6 +110,8 @@ def _curl(method: str, path: str, parameters: Sequence[Described], operation: De
     ]
     address = f"http://127.0.0.1:{8080 if public else 8081}{path}{'?' if asked else ''}{'&'.join(asked)}"
     words = ["curl", *(["-X", method.upper()] if method != "get" and "requestBody" not in operation else [])]
+    if public:
+        words.append("-A Mozilla/5.0")  # curl's own agent is a bot's
     if operation.get("security") != []:
         words.append('-H "Authorization: Bearer $TOKEN"')
     if "requestBody" in operation:

@@ -182,8 +182,15 @@ async def _rehearse(handed_fd: int, settings_fd: int, said_fd: int, stopping: as
         await child.ended.wait()
     if child.status == 0:
         return ""
-    said = content_of(said_fd).decode("utf-8", "replace").strip().splitlines()
-    return said[-1].removeprefix("Error: ")[:LONGEST_REASON] if said else f"the rehearsal ended with {child.status}"
+    said = content_of(said_fd).decode("utf-8", "replace").strip()
+    return _reason(said)[:LONGEST_REASON] if said else f"the rehearsal ended with {child.status}"
+
+
+def _reason(said: str) -> str:
+    """What a command says it fails for, in a line; of anything else the last line."""
+    _, found, reason = said.rpartition("Error: ")
+    lines = reason.splitlines() if found else said.splitlines()[-1:]
+    return "; ".join(line.strip() for line in lines)
 
 
 def become(handed: HandedOn, children: tuple[KnownChild, ...]) -> None:

@@ -64,7 +64,7 @@ def notes_on(question: Question, found: Findings) -> list[str]:
         notes += _on_visitors(question, found)
     if found.nodes > 1:
         notes.append(
-            f"{found.nodes} collectors counted this: the threshold of {found.threshold} networks holds on each of them."
+            f"{found.nodes} collectors or imports counted this: the threshold of {found.threshold} networks is of each."
         )
     if found.rows and (question.offset or found.rows > question.limit):
         notes.append(_on_page(question.offset, question.limit, found.rows))

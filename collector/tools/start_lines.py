@@ -27,26 +27,26 @@ def where_everything_is(public: str, analyst: str, data: Path, config: Path | No
     return [*lines, f"           configured by       {config}"] if config else lines
 
 
-def how_to_sign_in(analyst: str, link: str | None, *, is_built: bool) -> list[str]:
+def how_to_sign_in(analyst: str, link: str | None, data: Path, *, is_built: bool) -> list[str]:
     """Where the dashboard is, and the way in: a link of this start, or else how to come by one."""
     where = f"http://{reachable(analyst)}/"
     lines = [
         f"           shows a dashboard at {where}" if is_built else f"           has no dashboard built: see {where}"
     ]
+    another = f"{_own_name()} user link{_found_by(data)}"
     if link:
-        return [*lines, f"           sign in once: {link}  (within 24 hours; another: {_own_name()} user link)"]
-    return [*lines, f"           sign in there with name and password, or a link of: {_own_name()} user link"]
+        return [*lines, f"           sign in once: {link}  (within 24 hours; another: {another})"]
+    return [*lines, f"           sign in there with name and password, or a link of: {another}"]
 
 
 def how_to_begin(public: str, data: Path, example: Path) -> list[str]:
     """With the built-in example: the commands that send the first event and see it counted."""
     event = '{"kind":"page_hit","site":"www.example.org","url":"https://www.example.org/"}'
-    found = "" if data == Path("var").absolute() else f" --data {shlex.quote(str(data))}"
     return [
         f"           configured by       the built-in example ({example}): give your own with --config",
         "Try it: send an event, and see it counted within seconds",
         f"  curl -A Mozilla/5.0 http://{reachable(public)}/v1/events -d '{event}'",  # curl's own agent is a bot's
-        f"  {_own_name()} query traffic --property www.example.org{found}",
+        f"  {_own_name()} query traffic --property www.example.org{_found_by(data)}",
     ]
 
 
@@ -77,6 +77,11 @@ def warning_of_analyst(host: str, address: str) -> list[str]:
     return [
         f"Warning: analysts are answered at {address}, not on this machine only: put TLS in front, tokens are sent."
     ]
+
+
+def _found_by(data: Path) -> str:
+    """What other commands must be told to speak of the same data."""
+    return "" if data == Path("var").absolute() else f" --data {shlex.quote(str(data))}"
 
 
 def _own_name() -> str:

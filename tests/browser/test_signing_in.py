@@ -45,7 +45,7 @@ def test_a_sign_in_link_signs_in_once_and_leaves_no_code_in_the_address(look: Lo
     assert first.page.url == f"{lived.origin}/"
     second.expects(401)
     second.page.goto(link)
-    expect(second.page.get_by_role("alert")).to_contain_text("That sign-in link was used or is too old")
+    expect(second.page.get_by_role("alert")).to_contain_text("That sign-in link was used, is too old")
     sign_in(second, "ada", PASSWORD)
     expect(second.choice("Property")).to_be_visible()
 

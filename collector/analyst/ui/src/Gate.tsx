@@ -10,7 +10,7 @@ import { Trouble } from './Trouble';
 
 type State = { at: 'start' } | { at: 'door'; said: string } | { at: 'trouble'; error: ApiError } | { at: 'in'; start: Start };
 
-const SPENT = 'That sign-in link was used or is too old. Sign in with your name and password.';
+const SPENT = 'That sign-in link was used, is too old, or was made for other data. Sign in by name, or take another link.';
 const ENDED = 'Your session has ended. Please sign in again.';
 
 export function Gate() {

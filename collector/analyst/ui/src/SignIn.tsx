@@ -34,7 +34,8 @@ export function SignIn({ said, onSignedIn }: { said: string; onSignedIn: () => v
         <button type="submit" class="button button-main" disabled={busy}>Sign in</button>
       </form>
       <p class="door-hint">
-        No account yet? Whoever runs the collector can make one: <code>collector user add NAME</code>
+        No account yet? Whoever runs the collector can make one, <code>collector user add NAME --role viewer</code>, or a
+        link that signs in once: <code>collector user link</code>
       </p>
     </main>
   );
