@@ -5,7 +5,7 @@
     3. every chunk is inserted once (insert_once.py) under a name that follows from what the file holds
     4. the sums of the database are held against the file's, and DATA/restoring goes
 
-Before 2 and at the end it is refused where `hot` holds a day that the file has the seal of: no answer would read it there.
+It is refused, before 2 and at the end, where `hot` holds a day that the file has the seal of: it would be hidden.
 
 Killed at any point it goes on where it was when it is told to again, with the same file; with another one it refuses.
 Rows keep the node that counted them, and their seals come with them: every question reads how far each node is sealed,
