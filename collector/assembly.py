@@ -139,7 +139,9 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
 
 
 def backup(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Iterator[bytes]:
-    """The bytes of a backup of all that is sealed, and of what was imported."""
+    """The bytes of a backup of all that is sealed, and of what was imported; raises Misconfigured amid a restore."""
+    if (settings.data / RESTORING).exists():
+        raise Misconfigured("a restore did not end here, and a backup would lack counts: restore the same file again")
     imported = settings.data / IMPORTED
     return backup_of(engine, declarations, clock, imported.read_bytes() if imported.exists() else None)
 

@@ -159,7 +159,10 @@ def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
 def _refused(address: str, status: int) -> str:
     match status:
         case 503:
-            return f"the collector at {address} makes another backup, or its database is away: try again in a minute"
+            return (
+                f"the collector at {address} makes another backup, or its database is away: try again in a minute;"
+                " or a restore did not end there (collector doctor)"
+            )
         case 401 | 403:
             return f"the token in {OPERATOR_TOKEN} is not accepted at {address}"
     return f"the collector at {address} makes no backups (status {status}): is it an earlier version?"

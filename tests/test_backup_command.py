@@ -63,8 +63,14 @@ def test_what_a_running_collector_sealed_is_answered_alike_by_an_empty_one(
     restored = start_stack(config=CONFIG)
     assert restored.said("a restore did not end") == 1
     assert restored.ask("pages", **asked) == told
+    refused = restored.command("backup", str(file))
+    assert (refused.returncode, "a restore did not end there" in refused.stderr) == (1, True)
     assert not list(tmp_path.glob(".it.backup*")), "nothing is left beside the file"
     restored.stop()
+    refused = restored.command("backup", str(file))
+    assert (refused.returncode, "a restore did not end here" in refused.stderr) == (1, True)
+    assert chunks_in(file.read_bytes()) == chunks_in(before)
+    assert not list(tmp_path.glob(".it.backup*")), "nothing is left beside the file"
 
 
 @contextmanager
