@@ -120,7 +120,7 @@ def test_a_day_that_is_sealed_meanwhile_is_not_in_it(
 ) -> None:
     empty(client)
     restore(engine, tmp_path / "data", made.whole)
-    pieces = backup_of(engine, DECLARATIONS, made.clock, None)
+    pieces = backup_of(engine, DECLARATIONS, made.clock, lambda: None)
     begun = next(pieces) + next(pieces)
     for name, of, day in (("new", 99, DAYS[0]), ("old", made.whole.header.through[0][0], DAYS[-1] + 1)):
         node = Node(engine, tmp_path / name, SteppedClock(day * DAY_S + DUE_S))
@@ -138,7 +138,7 @@ def test_what_comes_late_meanwhile_is_noticed(engine: Engine, client: Client, ma
     node.place.write(hits(DAYS[0], 12), hits(DAYS[-1], 12))
     node.load()
     node.sealer.seal_due()
-    pieces = backup_of(engine, DECLARATIONS, made.clock, None)
+    pieces = backup_of(engine, DECLARATIONS, made.clock, lambda: None)
     for _ in range(2):
         next(pieces)  # the header, and a chunk of January
     node.place.write(hits(DAYS[0], 1))

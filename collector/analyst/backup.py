@@ -3,8 +3,8 @@
     GET /api/v1/backup   application/octet-stream: the file, as it is read (warehouse/backup_file.py)
 
 It is read in a thread of its own, portion by portion, so that neither loading nor questions wait. 503: the database is
-away, another backup is being read, or a restore did not end. What goes wrong later breaks the connection off: a file
-without its end is none.
+away, another backup is being read, an import goes on, or a restore did not end. What goes wrong later breaks the
+connection off: a file without its end is none.
 """
 
 from __future__ import annotations

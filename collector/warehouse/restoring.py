@@ -25,7 +25,7 @@ import orjson
 from collector.catalogue.declarations import Declarations
 from collector.disk import Disk
 from collector.errors import Corrupt, Misconfigured
-from collector.warehouse.backing_up import RESTORED, totals
+from collector.warehouse.backing_up import IMPORTED, RESTORED, totals
 from collector.warehouse.backup_file import Frame, Header, Reader, Row, Sums, month_of
 from collector.warehouse.batch import Batch
 from collector.warehouse.insert_once import NotInsertable
@@ -34,7 +34,6 @@ from collector.warehouse.tables import DAY_S, SEALED
 from collector.warehouse.writing import Writing
 
 RESTORING = "restoring"
-IMPORTED = Path("imports", "imported.json")
 Tell = Callable[[int], None]
 
 _ANY = f"SELECT count() FROM {SEALED.name}"
