@@ -173,8 +173,8 @@ def _refused(address: str, status: int) -> str:
     match status:
         case 503:
             return (
-                f"the collector at {address} makes another backup, an import goes on, or its database is away: try again"
-                " in a minute; or a restore did not end there (collector doctor)"
+                f"the collector at {address} makes another backup, an import goes on, or its database is away: try"
+                " again in a minute; or a restore did not end there (collector doctor)"
             )
         case 401 | 403:
             return f"the token in {OPERATOR_TOKEN} is not accepted at {address}"
