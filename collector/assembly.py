@@ -46,12 +46,12 @@ from collector.spool.segment import Life
 from collector.stats.answer import Answers
 from collector.stats.open_days import OpenDays
 from collector.stats.shown_file import ShownFile
-from collector.warehouse.backing_up import backup_of
+from collector.warehouse.backing_up import backup_of, imported
 from collector.warehouse.embedded import open_embedded
 from collector.warehouse.engine import Engine
 from collector.warehouse.folding import Folding
 from collector.warehouse.reading import Reading
-from collector.warehouse.restoring import IMPORTED, RESTORING
+from collector.warehouse.restoring import RESTORING
 from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
@@ -139,9 +139,10 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
 
 
 def backup(settings: Settings, declarations: Declarations, engine: Engine, clock: Clock) -> Iterator[bytes]:
-    """The bytes of a backup of all that is sealed, and of what was imported."""
-    imported = settings.data / IMPORTED
-    return backup_of(engine, declarations, clock, imported.read_bytes() if imported.exists() else None)
+    """The bytes of a backup of all that is sealed, and of what was imported; raises Misconfigured amid a restore."""
+    if (settings.data / RESTORING).exists():
+        raise Misconfigured("a restore did not end here, and a backup would lack counts: restore the same file again")
+    return backup_of(engine, declarations, clock, lambda: imported(DISK, settings.data))
 
 
 def patient_of(

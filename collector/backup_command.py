@@ -7,7 +7,9 @@ and on disk. A restore owns the data directory: no collector may run there.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -103,6 +105,7 @@ def _write(stream: Stream, file: Path) -> int:
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
     reader = Reader(stream)
     try:
+        _remove_left(file)
         with _private(temporary) as target:
             target.write(MAGIC)
             frames = reader.frames()
@@ -127,9 +130,19 @@ def _write(stream: Stream, file: Path) -> int:
 
 @contextmanager
 def _private(path: Path) -> Iterator[BinaryIO]:
-    """A new file that only its owner reads, open for the block."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "wb") as file:
+    """A new file that only its owner reads, open for the block, and locked as long as this process lives."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield file
+
+
+def _remove_left(file: Path) -> None:
+    """Remove what backups to this file left that were killed."""
+    name = re.compile(rf"\.{re.escape(file.name)}\.[0-9]+")
+    for left in filter(name.fullmatch, DISK.names(file.parent)):
+        with suppress(OSError), DISK.owned(file.with_name(left), wait=False) as is_left:
+            if is_left:
+                DISK.unlink(file.with_name(left))
 
 
 class _Pieces:
@@ -159,7 +172,10 @@ def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
 def _refused(address: str, status: int) -> str:
     match status:
         case 503:
-            return f"the collector at {address} makes another backup, or its database is away: try again in a minute"
+            return (
+                f"the collector at {address} makes another backup, an import goes on, or its database is away: try"
+                " again in a minute; or a restore did not end there (collector doctor)"
+            )
         case 401 | 403:
             return f"the token in {OPERATOR_TOKEN} is not accepted at {address}"
     return f"the collector at {address} makes no backups (status {status}): is it an earlier version?"

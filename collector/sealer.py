@@ -36,7 +36,7 @@ from collector.quarantine import FOLDER as QUARANTINE
 from collector.spool.reader import SpoolReader
 from collector.warehouse.batch import FROZEN, SEALING, SUFFIX, Frozen, freeze_seal, read_frozen
 from collector.warehouse.insert_once import NotInsertable
-from collector.warehouse.seals import DayNode, OpenDay, SealedDay, Seals, Through, Told
+from collector.warehouse.seals import NEVER, DayNode, OpenDay, SealedDay, Seals, Through, Told
 from collector.warehouse.tables import DAY_S, HOT, SEALED
 
 LATE_S = 172_800  # an event counts for the day it happened if it arrives within 48 h
@@ -47,7 +47,6 @@ ALARM_AFTER_S = 259_200
 ALARM_EVERY_S = 3_600
 LOOK_EVERY_S = 60.0
 AT_ONCE = 3  # days for one request: it holds up loading
-NEVER = Through(-1, "")
 
 
 class Sealer:

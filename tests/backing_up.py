@@ -80,7 +80,7 @@ def answered(engine: Engine, clock: SteppedClock, questions: list[Asked], folder
 
 def written(engine: Engine, clock: SteppedClock, path: Path, imported: bytes | None = None) -> Path:
     """A backup of it."""
-    path.write_bytes(b"".join(backup_of(engine, DECLARATIONS, clock, imported)))
+    path.write_bytes(b"".join(backup_of(engine, DECLARATIONS, clock, lambda: imported)))
     return path
 
 

@@ -20,7 +20,7 @@ from collector.warehouse.writing import Writing
 from tests.backing_up import DAYS, answered, chunks_in, empty, hundred, random_events, rows_there, written
 from tests.loading import DECLARATIONS
 from tests.memory_reading import SteppedClock
-from tests.sealing import DAY_S, DUE_S, KilledError, Node, SteppedDisk, SteppedEngine, Steps, hits
+from tests.sealing import DAY_S, DUE_S, KilledError, Node, SteppedDisk, SteppedEngine, Steps, date_of, hits
 from tests.storing import open_engine
 
 IMPORTED = b'{"files":[]}'
@@ -120,7 +120,7 @@ def test_a_day_that_is_sealed_meanwhile_is_not_in_it(
 ) -> None:
     empty(client)
     restore(engine, tmp_path / "data", made.whole)
-    pieces = backup_of(engine, DECLARATIONS, made.clock, None)
+    pieces = backup_of(engine, DECLARATIONS, made.clock, lambda: None)
     begun = next(pieces) + next(pieces)
     for name, of, day in (("new", 99, DAYS[0]), ("old", made.whole.header.through[0][0], DAYS[-1] + 1)):
         node = Node(engine, tmp_path / name, SteppedClock(day * DAY_S + DUE_S))
@@ -138,7 +138,7 @@ def test_what_comes_late_meanwhile_is_noticed(engine: Engine, client: Client, ma
     node.place.write(hits(DAYS[0], 12), hits(DAYS[-1], 12))
     node.load()
     node.sealer.seal_due()
-    pieces = backup_of(engine, DECLARATIONS, made.clock, None)
+    pieces = backup_of(engine, DECLARATIONS, made.clock, lambda: None)
     for _ in range(2):
         next(pieces)  # the header, and a chunk of January
     node.place.write(hits(DAYS[0], 1))
@@ -230,3 +230,69 @@ def test_what_is_too_old_to_be_kept_is_left_out_and_may_be_left_out_twice(
     (data / "restoring").write_bytes(orjson.dumps({"backup": whole(path).name}))  # as if killed at the end
     restore(engine, data, whole(path))
     assert client.query("SELECT sum(events) FROM sealed").result_rows == kept
+
+
+# --- counts that a seal would hide ------------------------------------------------------------------------------------
+
+
+class Surviving:
+    """A collector that has sealed two days in each of two months, and goes on after the database was lost."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._client = engine.writer()
+        empty(self._client)
+        self.node = Node(engine, folder / "node", SteppedClock(DAYS[-1] * DAY_S + DUE_S))
+        self.late(*DAYS, count=40)
+        while self.node.sealer.seal_due().more:
+            pass
+        self.backup = whole(written(engine, self.node.clock, folder / "backup"))
+        empty(self._client)
+        self.node.begin()
+
+    def late(self, *days: int, count: int = 25) -> None:
+        """Load hits of these days that waited in its spool."""
+        self.node.place.write(*(hits(day, count) for day in days))
+        self.node.load()
+
+    def events(self, table: str) -> int:
+        query = f"SELECT sum(events) FROM {table} WHERE report = 'traffic'"
+        return int(self._client.query(query).result_rows[0][0])
+
+
+def test_a_day_that_waits_here_and_is_sealed_in_the_backup_is_not_hidden(engine: Engine, tmp_path: Path) -> None:
+    it = Surviving(engine, tmp_path)
+    it.late(DAYS[1], DAYS[-1] + 1)
+    with pytest.raises(Misconfigured, match=rf"would be lost \({date_of(DAYS[1])}\): restore into a new"):
+        restore(engine, tmp_path / "data", it.backup)
+    assert (it.events("hot"), it.events("sealed"), unfinished(DISK, tmp_path / "data")) == (50, 0, None)
+
+
+def test_days_that_are_open_in_the_backup_may_wait_here(engine: Engine, tmp_path: Path) -> None:
+    it = Surviving(engine, tmp_path)
+    it.late(DAYS[-1] + 1)
+    restore(engine, tmp_path / "data", it.backup)
+    assert (it.events("hot"), it.events("sealed")) == (25, 160)
+
+
+def test_what_came_after_a_restore_was_killed_is_sealed_before_it_goes_on(engine: Engine, tmp_path: Path) -> None:
+    it = Surviving(engine, tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "restoring").write_bytes(orjson.dumps({"backup": it.backup.name}))  # killed before its first row
+    it.late(DAYS[1])
+    with pytest.raises(Misconfigured, match="collector seal"):
+        restore(engine, data, it.backup)
+    assert (it.events("hot"), it.events("sealed")) == (25, 0)
+    it.node.sealer.seal_due()
+    restore(engine, data, it.backup)
+    assert (it.events("hot"), it.events("sealed")) == (25, 185)  # soon dropped there
+
+
+def test_a_restore_does_not_end_well_where_a_day_it_seals_has_come_meanwhile(engine: Engine, tmp_path: Path) -> None:
+    it = Surviving(engine, tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    after_january = iter([lambda: it.late(DAYS[2])])  # its seal is not there yet
+    with pytest.raises(Misconfigured, match=rf"{date_of(DAYS[2])}\): begin again with an empty database"):
+        Restoring(DISK, data, Writing(engine)).restore(it.backup, lambda _: next(after_january, lambda: None)())
+    assert unfinished(DISK, data) == it.backup.name

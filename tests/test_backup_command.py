@@ -63,8 +63,14 @@ def test_what_a_running_collector_sealed_is_answered_alike_by_an_empty_one(
     restored = start_stack(config=CONFIG)
     assert restored.said("a restore did not end") == 1
     assert restored.ask("pages", **asked) == told
+    refused = restored.command("backup", str(file))
+    assert (refused.returncode, "a restore did not end there" in refused.stderr) == (1, True)
     assert not list(tmp_path.glob(".it.backup*")), "nothing is left beside the file"
     restored.stop()
+    refused = restored.command("backup", str(file))
+    assert (refused.returncode, "a restore did not end here" in refused.stderr) == (1, True)
+    assert chunks_in(file.read_bytes()) == chunks_in(before)
+    assert not list(tmp_path.glob(".it.backup*")), "nothing is left beside the file"
 
 
 @contextmanager
@@ -95,6 +101,40 @@ def test_a_backup_that_breaks_off_leaves_the_file_before_it(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
     assert file.read_bytes() == b"yesterday's"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["it.backup", "operator.token"]
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one_but_not_what_another_is_writing(tmp_path: Path) -> None:
+    file = tmp_path / "it.backup"
+    others = [".it.backup.old", ".other.backup.7"]
+    for name in ("operator.token", *others):
+        (tmp_path / name).write_text("x" * 43)
+
+    def left_after_another() -> list[str]:
+        with breaking_off(b"COLBACK1" + bytes(20)) as address:
+            assert "as it was" in typed("backup", file, "--data", tmp_path, "--analyst", address).stderr
+        return sorted(path.name for path in tmp_path.glob(".*"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = ":".join(map(str, listener.getsockname()))
+        command = [
+            sys.executable,
+            "-m",
+            "collector",
+            "backup",
+            str(file),
+            "--data",
+            str(tmp_path),
+            "--analyst",
+            address,
+        ]
+        with subprocess.Popen(command, cwd=ROOT) as process, listener.accept()[0] as caller:
+            caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            its = f".it.backup.{process.pid}"
+            eventually((tmp_path / its).exists, "it writes")
+            assert left_after_another() == sorted([its, *others])
+            process.kill()
+    assert (tmp_path / its).exists()
+    assert left_after_another() == others
 
 
 # --- as much as can be ------------------------------------------------------------------------------------------------

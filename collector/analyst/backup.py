@@ -3,7 +3,8 @@
     GET /api/v1/backup   application/octet-stream: the file, as it is read (warehouse/backup_file.py)
 
 It is read in a thread of its own, portion by portion, so that neither loading nor questions wait. 503: the database is
-away, or another backup is being read. What goes wrong later breaks the connection off: a file without its end is none.
+away, another backup is being read, an import goes on, or a restore did not end. What goes wrong later breaks the
+connection off: a file without its end is none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from collector.analyst.access import Route, Rule
 from collector.analyst.blocking import ANSWER_PATIENCE_S, RunBlocking
-from collector.errors import Unavailable
+from collector.errors import Misconfigured, Unavailable
 from collector.log import log, place_of
 
 BASE = "/api/v1/backup"
@@ -44,13 +45,19 @@ class BackupRoutes:
             raise Unavailable("another backup is being read")
         self._is_busy = True
         try:
-            pieces = self._begin()
+            pieces = self._begun()
             try:
                 return await self._send(request, pieces)
             finally:
                 await self._run_blocking(lambda: _close(pieces))
         finally:
             self._is_busy = False
+
+    def _begun(self) -> Iterator[bytes]:
+        try:
+            return self._begin()
+        except Misconfigured as error:
+            raise Unavailable(str(error)) from error
 
     async def _send(self, request: web.Request, pieces: Iterator[bytes]) -> web.StreamResponse:
         piece = await self._next(pieces)

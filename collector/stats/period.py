@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from collector.stats.refusing import BadQuestion
-from collector.warehouse.tables import KEPT_MONTHS
+from collector.warehouse.tables import DAY_S, kept_after
 
 Compare = Literal["previous", "year"]
 Range = tuple[date, date]
@@ -68,7 +68,7 @@ def months_before(day: date, months: int) -> date:
 
 def first_kept(today: date) -> date:
     """The oldest day of which anything is kept."""
-    return months_before(today, KEPT_MONTHS) + _DAY
+    return FIRST_DAY + timedelta(days=kept_after((today - FIRST_DAY).days * DAY_S) + 1)
 
 
 def _period(text: str, today: date) -> Range:

@@ -8,13 +8,15 @@ Only `sealed` is read: counts that analysts see already, with their bounds. Used
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from collector.catalogue.declarations import Declarations
 from collector.clock import Clock
+from collector.disk import Disk
 from collector.errors import Unavailable
 from collector.warehouse.backup_file import MAX_ROWS, Header, Sums, Writer, month_of
 from collector.warehouse.engine import FAILURES, Engine, away
@@ -23,6 +25,10 @@ from collector.warehouse.tables import COUNTERS, DAY_S, DIMENSIONS, MARKER, SEAL
 
 RESTORED = "restore-"
 """What the markers of a restore are called (restoring.py): they say how rows came, and are in no backup."""
+
+IMPORTED = Path("imports", "imported.json")
+IMPORTING = Path("imports", "*", "counted")
+"""What tells that days of an import may be sealed, and that it is not in IMPORTED yet (tools/import_log/kept.py)."""
 
 _DAY = f"intDiv(toUnixTimestamp(bucket), {DAY_S})"
 _BOUND = f"""
@@ -44,14 +50,17 @@ SELECT toYYYYMM(bucket) AS month, node, sum(events), sum(visitors), sum(amount) 
 GROUP BY month, node
 """
 
-Bound = Mapping[str, list[int]]
+Imported = Callable[[], bytes | None]
 
 
-def backup_of(engine: Engine, declarations: Declarations, clock: Clock, imported: bytes | None) -> Iterator[bytes]:
-    """The bytes of a backup, piece by piece; raises Unavailable. `imported`: what imports/imported.json holds."""
+def backup_of(engine: Engine, declarations: Declarations, clock: Clock, imported: Imported) -> Iterator[bytes]:
+    """The bytes of a backup, piece by piece; raises Unavailable. `imported` tells what was imported."""
     asking = _Asking(engine)
     try:
+        known = imported()
         through = [list(row) for row in asking.ask(SEALED_THROUGH)]
+        if imported() != known:
+            raise Unavailable("an import ended meanwhile: begin again")
         bound = {"nodes": [node for node, _, _ in through], "through": [day for _, day, _ in through]}
         days = [(int(day), int(rows)) for day, rows in asking.ask(_DAYS, **bound)]
         writer = Writer()
@@ -65,8 +74,8 @@ def backup_of(engine: Engine, declarations: Declarations, clock: Clock, imported
                 rows=sum(rows for _, rows in days),
             )
         )
-        if imported is not None:
-            yield writer.imported(imported)
+        if known is not None:
+            yield writer.imported(known)
         for first, last, parts in portions(days):
             for part in range(parts):
                 asked = {"from_s": first * DAY_S, "until_s": (last + 1) * DAY_S, "parts": parts, "part": part}
@@ -77,6 +86,16 @@ def backup_of(engine: Engine, declarations: Declarations, clock: Clock, imported
         yield writer.end()
     finally:
         asking.close()
+
+
+def imported(disk: Disk, data: Path) -> bytes | None:
+    """What IMPORTED holds, None if nothing was imported; raises Unavailable where it does not tell of all imports.
+
+    Counts without it would be counted again where they are restored, and it without them never.
+    """
+    if any(data.glob(str(IMPORTING))):
+        raise Unavailable("an import has not ended: wait for it or, if it was interrupted, run it again")
+    return disk.read(data / IMPORTED) if (data / IMPORTED).exists() else None
 
 
 def portions(days: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:

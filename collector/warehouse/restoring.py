@@ -5,6 +5,8 @@
     3. every chunk is inserted once (insert_once.py) under a name that follows from what the file holds
     4. the sums of the database are held against the file's, and DATA/restoring goes
 
+It is refused, before 2 and at the end, where `hot` holds a day that the file has the seal of: it would be hidden.
+
 Killed at any point it goes on where it was when it is told to again, with the same file; with another one it refuses.
 Rows keep the node that counted them, and their seals come with them: every question reads how far each node is sealed,
 so they are read as sealed whatever this machine is called, and its own days are sealed as ever. What the database
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -22,15 +25,15 @@ import orjson
 from collector.catalogue.declarations import Declarations
 from collector.disk import Disk
 from collector.errors import Corrupt, Misconfigured
-from collector.warehouse.backing_up import RESTORED, totals
+from collector.warehouse.backing_up import IMPORTED, RESTORED, totals
 from collector.warehouse.backup_file import Frame, Header, Reader, Row, Sums, month_of
 from collector.warehouse.batch import Batch
 from collector.warehouse.insert_once import NotInsertable
+from collector.warehouse.seals import NEVER, DayNode, Seals
 from collector.warehouse.tables import DAY_S, SEALED
 from collector.warehouse.writing import Writing
 
 RESTORING = "restoring"
-IMPORTED = Path("imports", "imported.json")
 Tell = Callable[[int], None]
 
 _ANY = f"SELECT count() FROM {SEALED.name}"
@@ -99,11 +102,12 @@ class Restoring:
         self._disk = disk
         self._data = data
         self._writing = writing
+        self._seals = Seals(writing)
         self._note = data / RESTORING
 
     def restore(self, backup: Whole, tell: Tell = lambda rows: None) -> None:
         """Bring all of it in; raises Misconfigured, Unavailable and OSError. Call it again until it returns."""
-        self._begin(backup)
+        settled = self._begin(backup)
         kept_after = self._writing.kept_after()
         with backup.path.open("rb") as file:
             chunks = 0
@@ -115,11 +119,15 @@ class Restoring:
                     chunks += 1
                     tell(frame.head["rows"])
         self._compare(backup.sums, kept_after)
+        come = self._covered(backup) - settled
+        _refuse_hot(come, "begin again with an empty database, while no collector writes to it")
         self._disk.unlink(self._note)
         self._disk.sync_folder(self._data)
 
-    def _begin(self, backup: Whole) -> None:
+    def _begin(self, backup: Whole) -> set[DayNode]:
+        """Note what is restored; what of its days lies in `hot`, though they were sealed here, and is dropped there."""
         under_way = unfinished(self._disk, self._data)
+        covered = self._covered(backup)
         if under_way is None:
             ((rows,),) = self._writing.ask(_ANY)
             if rows:
@@ -127,11 +135,22 @@ class Restoring:
                     "days are sealed here already, and would mix with those of the backup: restore into"
                     " a new data directory, or an empty database"
                 )
+            _refuse_hot(covered, "restore into a new data directory, or an empty database, before a collector loads")
             self._disk.write_durably(self._note, orjson.dumps({"backup": backup.name}))
         elif under_way != backup.name:
             raise Misconfigured(
                 "another backup is being restored here: go on with that file, or begin with a new data directory"
             )
+        else:
+            sealed = self._seals.sealed()
+            waits = {part for part in covered if part.day > sealed.get(part.node, NEVER).day}
+            _refuse_hot(waits, "have them sealed first (collector seal), and then restore again")
+        return covered
+
+    def _covered(self, backup: Whole) -> set[DayNode]:
+        """What lies in `hot` of days that the backup has the seals of."""
+        through = {node: day for node, day, _ in backup.header.through}
+        return {part for part in self._seals.hot_days() if part.day <= through.get(part.node, -1)}
 
     def _insert(self, name: str, frame: Frame, kept_after: int) -> None:
         rows: list[Row] = frame.rows()
@@ -174,6 +193,15 @@ class Restoring:
                 have < want for have, want in zip(found.get((month, node), (0, 0, 0)), told, strict=True)
             ):
                 raise Misconfigured("the database does not hold all that the backup does: look at it before it is used")
+
+
+def _refuse_hot(parts: set[DayNode], what_to_do: str) -> None:
+    if parts:
+        days = sorted({str(datetime.fromtimestamp(part.day * DAY_S, UTC).date()) for part in parts})
+        raise Misconfigured(
+            "counts that are not sealed lie here of days that are sealed in the backup, and would be lost"
+            f" ({', '.join(days)}): {what_to_do}"
+        )
 
 
 def unfinished(disk: Disk, data: Path) -> str | None:

@@ -50,6 +50,9 @@ class Through(NamedTuple):
     by: str
 
 
+NEVER = Through(-1, "")
+
+
 class FoldedDay(NamedTuple):
     """What one node's part of a day becomes: rows of `sealed`, of how many cells, counted in how many epochs."""
 

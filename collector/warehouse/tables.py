@@ -22,9 +22,10 @@ is made of names, not of a {uuid}: whoever repeats the statement for one replica
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 DAY_S = 86_400
 MARKER = ""
@@ -162,3 +163,15 @@ SEALED = Table(
 )
 
 TABLES = {table.name: table for table in (HOT, SEALED)}
+
+
+def kept_after(now_s: float) -> int:
+    """The latest day, since 1970-01-01, that the engine has let go of by then: sealed, it would vanish at once.
+
+    The TTL counts months from the day on, and ends in the last day of a shorter month: so do up to four days at once.
+    """
+    today = datetime.fromtimestamp(now_s, UTC).date()
+    year, month = divmod(12 * today.year + today.month - 1 - KEPT_MONTHS, 12)
+    last = monthrange(year, month + 1)[1]
+    ends_month = today.day == monthrange(today.year, today.month)[1]
+    return (date(year, month + 1, last if ends_month else min(today.day, last)) - date(1970, 1, 1)).days

@@ -26,7 +26,7 @@ from collector.warehouse.in_force import check_insert_settings, detached_parts, 
 from collector.warehouse.insert_once import PINNED, NotInsertable, insert_once
 from collector.warehouse.parts import Part, undo_broken_merges
 from collector.warehouse.quorum import insert_in_quorum
-from collector.warehouse.tables import DAY_S, HOT, KEPT_MONTHS, MARKER, SEAL, SEALED, TABLES
+from collector.warehouse.tables import DAY_S, HOT, MARKER, SEAL, SEALED, TABLES, kept_after
 
 LOOK_EVERY_S = 3600.0
 MERGES_EVERY_S = 60.0  # well within old_parts_lifetime (tables.py)
@@ -38,7 +38,7 @@ SELECT intDiv(toUnixTimestamp(max(bucket)), {DAY_S}), countIf(d3 != ''), count()
 FROM {SEALED.name}
 WHERE report = '{MARKER}' AND property = '' AND node = {{node:UInt64}} AND d2 = '{SEAL}'
 """
-_KEPT_AFTER = f"SELECT intDiv(toUnixTimestamp(now() - toIntervalMonth({KEPT_MONTHS})), {DAY_S})"
+_NOW = "SELECT toUnixTimestamp(now())"
 
 
 class Writing:
@@ -105,9 +105,9 @@ class Writing:
         return int(day) if seals else -1
 
     def kept_after(self) -> int:
-        """The day up to which the engine lets go of what is sealed: it would vanish at once. Raises Unavailable."""
-        ((day,),) = self.ask(_KEPT_AFTER)
-        return int(day)
+        """The latest day that the engine has let go of, by its own clock (tables.py). Raises Unavailable."""
+        ((now_s,),) = self.ask(_NOW)
+        return kept_after(now_s)
 
     def ask(self, statement: str, **parameters: Any) -> Sequence[Sequence[Any]]:
         """The rows a statement of this package answers; raises Unavailable."""

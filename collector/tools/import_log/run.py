@@ -12,11 +12,10 @@ same way. Days are sealed under the import's own node and never lie in `hot`. Ca
 
 from __future__ import annotations
 
-import calendar
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -32,11 +31,11 @@ from collector.tools.import_log.kept import Import, Imports, Progress
 from collector.tools.import_log.logs import Content, Log, Read, content_of, measured, merged
 from collector.warehouse.batch import SEALING, freeze_seal, seal_name
 from collector.warehouse.folding import DayCell, Folding
-from collector.warehouse.tables import DAY_S, KEPT_MONTHS
+from collector.warehouse.tables import DAY_S, kept_after
 
 CHUNK_LINES = 20_000  # a second of work; its cells take some 10 ms to write
 HANDED_AT_ONCE = 20  # days; inserting one takes some 50 ms, and the loader waits meanwhile
-_MARGIN_DAYS = 1  # of what the engine keeps, for the time until a day is inserted
+_MARGIN_S = DAY_S  # of what the engine keeps, for the time until a day is inserted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +172,8 @@ class ImportLog:
         return [content_of(log, end) for log, end in zip(logs, ends, strict=True) if end > log.begin]
 
     def _kept_after(self) -> int:
-        """The last day that is too long ago, in days since 1970: sealed, it would vanish at once."""
-        today = datetime.fromtimestamp(self.clock.now(), UTC).date()
-        year, month = divmod(12 * today.year + today.month - 1 - KEPT_MONTHS, 12)
-        last = date(year, month + 1, min(today.day, calendar.monthrange(year, month + 1)[1]))
-        return (last - date(1970, 1, 1)).days + _MARGIN_DAYS
+        """The last day that is too long ago, in days since 1970: sealed, it would vanish before long."""
+        return kept_after(self.clock.now() + _MARGIN_S)
 
     # --- folding and sealing ------------------------------------------------------------------------------------------
 
