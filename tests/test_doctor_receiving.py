@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import orjson
 import pytest
 
 from collector.data_folder import hold
-from collector.doctor.line import Line, State, from_json
+from collector.doctor.line import Line, State
+from tests.doctoring import doctor, lines_of
 from tests.failing_disk import FailingDisk
 from tests.open_door import open_door
-from tests.stack import ROOT, Stack, eventually
+from tests.stack import Stack, eventually
 
 NOON = 1_800_000_000
-
-
-def lines_of(told: str) -> dict[str, Line]:
-    return {line.name: line for line in from_json(orjson.loads(told))}
 
 
 def said(stack: Stack) -> dict[str, Line]:
@@ -61,11 +54,3 @@ async def test_a_disk_without_room_is_told_though_nobody_answers_analysts(tmp_pa
         "events are refused: the disk has no room",
     )
     assert (told["collector"].state, list(told)) == (State.FAIL, ["configuration", "receiving", "collector"])
-
-
-def doctor(data: Path) -> dict[str, Line]:
-    """What the command says."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")}
-    command = [sys.executable, "-m", "collector", "doctor", "--json", "--data", str(data)]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    return lines_of(done.stdout)
