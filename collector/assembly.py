@@ -115,7 +115,7 @@ async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> 
         askers = Askers(settings.data, settings.analyst_token, clock, settings.trusted_proxies)
 
         running = Running(epoch=life.epoch, key_day=metrics.told_key_day)
-        patient = patient_of(settings, declarations, writing, life.node, clock, running)
+        patient = patient_of(settings, declarations, engine, life.node, clock, running)
         asked: set[asyncio.Future[Any]] = set()
         live = Live(LastMinutes(inherited.minutes_fd), settings.registry.knows, clock, stop)
         routes = [
@@ -146,9 +146,14 @@ def backup(settings: Settings, declarations: Declarations, engine: Engine, clock
 
 
 def patient_of(
-    settings: Settings, declarations: Declarations, writing: Writing, node: int, clock: Clock, running: Running | None
+    settings: Settings,
+    declarations: Declarations,
+    engine: Engine | None,
+    node: int,
+    clock: Clock,
+    running: Running | None,
 ) -> Patient:
-    """What the doctor examines (doctor/examine.py)."""
+    """What the doctor examines (doctor/examine.py); through a connection of its own, that makes nothing."""
     return Patient(
         data=settings.data,
         quota_bytes=int(settings.spool_mb * MB),
@@ -157,7 +162,7 @@ def patient_of(
         declarations=declarations,
         country=lambda: region_of(settings).age_days,
         reader=reader_of(settings.data, declarations),
-        seals=Seals(writing),
+        seals=Seals(Writing(engine, makes=False)) if engine else None,
         node=node,
         running=running,
     )
@@ -168,6 +173,19 @@ def engine_of(settings: Settings) -> AbstractContextManager[Engine]:
     if settings.clickhouse is None:
         return open_embedded(settings.data / DATABASE)
     return closing(Server(settings.clickhouse))
+
+
+@contextmanager
+def engine_to_look_at(settings: Settings) -> Iterator[Engine | None]:
+    """The engine of these settings for who makes nothing there; None where none was opened yet in this directory."""
+    if settings.clickhouse is not None:
+        with closing(Server(settings.clickhouse, makes=False)) as server:
+            yield server
+    elif (settings.data / DATABASE).is_dir():
+        with open_embedded(settings.data / DATABASE) as embedded:
+            yield embedded
+    else:
+        yield None
 
 
 async def _connect(writing: Writing, loading: ThreadPoolExecutor) -> None:

@@ -2,6 +2,8 @@
 
 It asks the running collector (analyst/doctor.py) with DATA/operator.token or, while none runs, looks itself
 (offline.py). The configuration is looked at here, as it lies on disk now: a running collector goes by an earlier one.
+Whether events are received is asked here, too, at the public port, as who sends one meets it: the process that examines
+the rest is another, and lives on when no worker does.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from http import HTTPStatus
 from shutil import get_terminal_size
 
 import click
@@ -17,23 +20,29 @@ import orjson
 from collector.analyst.doctor import BASE
 from collector.assembly import check_settings
 from collector.commands import reach, read, said_at, settings_options
-from collector.data_folder import DataFolder
+from collector.data_folder import DataFolder, holder_of
 from collector.doctor.line import STATES, Line, State, as_json, fail, from_json, ok, worst
 from collector.errors import Misconfigured
 from collector.offline import examine_offline
 from collector.settings import EXAMPLE, Settings
-from collector.tools.client import OPERATOR_TOKEN, token_of
+from collector.tools.client import OPERATOR_TOKEN, Unanswered, call, token_of
 from collector.tools.import_log.hits import excluded_by
 
 _COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAIL: "red"}
 _NAME, _STATE = 16, 6
+_READY_WITHIN_S = 5.0  # a worker says within one second how it stands
+_REFUSED = {
+    "no_room": ("the disk has no room", "Free some room, or see why the database is away."),
+    "slow_disk": ("the disk does not answer", "Look at the health of DATA's disk, and at what else uses it."),
+}
+_HANGS = "Look at its log, and whether a worker hangs: kill -KILL that one, and another is started."
 
 
 @click.command(short_help="Look whether all is well.")
 @click.option("--json", "as_machine", is_flag=True, help="Tell it as JSON.")
 @settings_options("config", "data", "analyst", "geoip_db", "clickhouse")
 def doctor(*, as_machine: bool, **flags: str | None) -> None:
-    """Look at configuration, clock, disk, keys, spool, quarantine, database, sealing, limits and file modes.
+    """Look at configuration, receiving, clock, disk, keys, spool, quarantine, database, sealing, limits, file modes.
 
     Each line is ok, warn or FAIL, and says what to do. Exit status: 0 all is well, 1 something is to be looked at, 2
     something is wrong. Works while the collector runs, and while it does not.
@@ -66,7 +75,7 @@ def _examined(flags: dict[str, str | None]) -> list[Line]:
             offline=lambda folder: _offline(settings, folder),
         )
     except Misconfigured as wrong:
-        others = [fail("collector", str(wrong), "Look at its log, and whether its process lives.")]
+        others = [_unexamined(wrong)]
     return [first, *others]
 
 
@@ -74,7 +83,31 @@ def _online(settings: Settings, address: str) -> list[Line]:
     token = token_of(settings.data, None)
     if token is None:
         raise Misconfigured(f"there is no {settings.data / OPERATOR_TOKEN}: is the collector's --data another one?")
-    return from_json(orjson.loads(said_at(address, token, BASE)))
+    holder = holder_of(settings.data)
+    first = [_receiving(holder.public)] if holder and holder.public else []
+    try:
+        return [*first, *from_json(orjson.loads(said_at(address, token, BASE)))]
+    except Misconfigured as wrong:
+        return [*first, _unexamined(wrong)]
+
+
+def _receiving(public: str) -> Line:
+    """Whether an event that came now would be taken."""
+    try:
+        said = call(public, None, "/readyz", timeout_s=_READY_WITHIN_S)
+    except Unanswered as error:
+        return fail("receiving", f"no event is received: {error}", _HANGS)
+    if said.status == HTTPStatus.OK:
+        return ok("receiving", f"events are taken at {public}")
+    try:
+        why, todo = _REFUSED[orjson.loads(said.body)["reason"]]
+    except (ValueError, KeyError, TypeError):
+        why, todo = f"/readyz at {public} answers with status {said.status}", "Is it the collector that listens there?"
+    return fail("receiving", f"events are refused: {why}", todo)
+
+
+def _unexamined(wrong: Misconfigured) -> Line:
+    return fail("collector", str(wrong), "Look at its log, and whether its process lives.")
 
 
 def _offline(settings: Settings, folder: DataFolder) -> list[Line]:

@@ -55,3 +55,7 @@ class Corrupt(Exception):
 
 class Misconfigured(Exception):
     """The operator must change something before the collector can start; the text says what."""
+
+
+class NotMade(Exception):
+    """The database, or its tables, are not yet as a start makes them; told to whoever only looks."""

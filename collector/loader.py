@@ -99,10 +99,10 @@ class Loader:
             self._failed(error)
         else:
             self._failures = 0
-        self._writing.look_at_merges()
-        if not self._verified:
+        finally:  # also while the database is the wrong one: ids have their time, and alerts go by what waits
+            self._writing.look_at_merges()
             self._forget_ids()
-        self._tell()
+            self._tell()
         return self._verified
 
     def retry(self, name: str) -> Retried:
@@ -265,7 +265,7 @@ class Loader:
             log.warning("what waits for the database stays as it is", error=type(error).__name__)
 
     def _forget_ids(self) -> None:
-        if abs((now_s := self._clock.now()) - self._forgot_s) >= FORGET_EVERY_S:
+        if not self._verified and abs((now_s := self._clock.now()) - self._forgot_s) >= FORGET_EVERY_S:
             self._forgot_s = now_s
             with suppress(OSError):  # later, then
                 self._seen.forget(now_s)

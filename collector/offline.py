@@ -15,6 +15,7 @@ from collector.assembly import (
     answers_of,
     backup,
     engine_of,
+    engine_to_look_at,
     loader_of,
     open_days_of,
     patient_of,
@@ -103,12 +104,10 @@ def restore_offline(settings: Settings, folder: DataFolder, backup: Whole, tell:
 
 
 def examine_offline(settings: Settings, folder: DataFolder) -> list[Line]:
-    """What the doctor says of a data directory; nothing is loaded."""
-    declarations = read_declarations()
-    metrics = Metrics(declarations.kinds, Code)
-    with _plainly(folder), engine_of(settings) as engine:
-        writing = writing_of(engine, declarations, metrics)
-        return examine(patient_of(settings, declarations, writing, int(folder.node(), 16), SystemClock(), None))
+    """What the doctor says of a data directory; nothing is loaded, and nothing made or migrated."""
+    node = int(folder.node(), 16) if (folder.path / "node").exists() else 0  # never served: it has no days yet
+    with _plainly(folder), engine_to_look_at(settings) as engine:
+        return examine(patient_of(settings, read_declarations(), engine, node, SystemClock(), None))
 
 
 class Driven(NamedTuple):

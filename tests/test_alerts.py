@@ -57,6 +57,7 @@ SICK: dict[str, dict[str, str]] = {
     "CollectorFilterFull": {'collector_filter_error_ratio{day="today"}': "0.004x60"},
     "CollectorNoKey": {"collector_key_day": "0x60"},
     "CollectorProcessesRestart": {'collector_process_starts_total{process="worker"}': "1+12x60"},
+    "CollectorWarehouseRestarts": {'collector_process_starts_total{process="warehouse"}': "1+1x60"},
     "CollectorDiskSlow": {
         'collector_spool_write_seconds_bucket{le="0.25"}': "0x60",
         'collector_spool_write_seconds_bucket{le="1.0"}': "0+9x60",

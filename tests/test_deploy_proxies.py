@@ -15,7 +15,7 @@ import pytest
 
 from tests.calling import Reply
 from tests.counting import load
-from tests.proxying import ANALYST, RUN, Edit, Proxy, Upstreams, replaced
+from tests.proxying import ANALYST, PUBLIC, RUN, Edit, Proxy, Upstreams, replaced
 from tests.stack import TOKEN, Stack, eventually
 from tests.tiny_mmdb import Network, database
 
@@ -173,6 +173,12 @@ def test_a_body_goes_through_up_to_256_kib_and_never_lies_in_a_file(name: str, s
     # Caddy hands a body on while it comes: sometimes it is the first to notice, and takes it for the collector's fault.
     refusals = {"nginx": {413}, "caddy": {413, 502}}
     assert proxy.request("POST", "/v1/events", largest + b" ").status in refusals[name]
+    crumbs = b"".join(b"1\r\n%c\r\n" % byte for byte in hit(SITES[2]).ljust(LARGEST // 4))  # more than 256 KiB to say
+    said = b"Transfer-Encoding: chunked\r\nUser-Agent: Mozilla/5.0\r\n\r\n" + crumbs + b"0\r\n\r\n"
+    for host, statuses in ((PUBLIC, {b"204"}), (ANALYST, {b"401", b"404", b"405"})):
+        with proxy.tls(host=host) as connection:
+            connection.sendall(HEAD.replace(PUBLIC.encode(), host.encode()) + said)
+            assert connection.recv(1000).split()[1] in statuses
     assert [folder.stat().st_mtime_ns for folder in folders] == untouched
     assert len(folders) == (2 if name == "nginx" else 0)  # Caddy keeps no body at all
 

@@ -198,7 +198,7 @@ def test_it_says_the_same_of_a_running_collector_and_of_its_data(start_stack: Ca
     assert list(told) == NAMES
     assert told["day key"]["tells"].endswith("today's key is in force")
     told_by_command = orjson.loads(stack.command("doctor", "--json").stdout)["lines"]
-    assert [each["name"] for each in told_by_command] == ["configuration", *NAMES]
+    assert [each["name"] for each in told_by_command] == ["configuration", "receiving", *NAMES]
     stack.stop()
     (stack.data / "users.json").write_bytes(b"{}")
     (stack.data / "users.json").chmod(0o644)

@@ -226,13 +226,18 @@ def test_events_become_cells_within_the_hour_while_the_database_is_the_wrong_one
     place.write([(hit("/a"), 0)])
     wrong: Any = Away(engine, Misconfigured("the table has other columns"))
     clock = Stepped(time.time())
-    loader = place.loader(wrong, clock=clock)
-    for _ in range(2):
+    metrics = Counted()
+    loader = place.loader(wrong, metrics, clock)
+    for waiting in (2, 3):
         place.write([(hit("/b"), 0)])
         for _ in range(20):
             with suppress(Misconfigured):
                 loader.load_ready()
         clock.now_s += 601
+        with suppress(Misconfigured):
+            while loader.load_ready() == 0:
+                pass
+        assert (metrics.pending, metrics.oldest_s > 600) == (waiting, True), "alerts go by what waits"
     with suppress(Misconfigured):
         while loader.load_ready() == 0:
             pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,7 +12,7 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.errors import Unavailable
+from collector.errors import Misconfigured, Unavailable
 from collector.event import Event
 from collector.warehouse.embedded import Embedded
 from tests.loading import Counted, Place, hit, rows
@@ -51,10 +53,36 @@ def test_a_retry_in_any_segment_worker_or_epoch_counts_once(engine: Embedded, cl
 
 
 class Away:
-    """An engine that is away: ids are remembered, cells frozen, and nothing is inserted."""
+    """An engine that is away, or wrong: ids are remembered, cells frozen, and nothing is inserted."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error or Unavailable("away")
 
     def writer(self) -> Client:
-        raise Unavailable("away")
+        raise self._error
+
+
+class Later:
+    """A clock that was let run on."""
+
+    by_s = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.by_s
+
+
+def test_ids_are_forgotten_in_time_while_the_database_is_the_wrong_one(place: Place) -> None:
+    place.write([known("/a", str(uuid4()))])
+    wrong: Any = Away(Misconfigured("the table has other columns"))
+    metrics, clock = Counted(), Later()
+    loader = place.loader(wrong, metrics, clock)
+    clock.by_s = 601
+    for remembered in (1, 1, 1, 0):
+        with suppress(Misconfigured):
+            while loader.load_ready() == 0:
+                pass
+        assert metrics.remembered == remembered
+        clock.by_s += 20 * 3600
 
 
 @pytest.mark.parametrize("frozen_is_lost", [False, True])

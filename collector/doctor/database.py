@@ -1,6 +1,6 @@
-"""What the doctor asks the database, through the loader's connection: is it there, is it as it must be, is all sealed.
+"""What the doctor asks the database, through its own connection: is it there, is it as it must be, is all sealed.
 
-Raises nothing: what cannot be asked is a line, too. Called in the thread that loads.
+Raises nothing: what cannot be asked is a line, too. Nothing is made or changed. Called in the thread that loads.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from collector.clock import Clock
 from collector.doctor.line import Line, fail, ok, warn
-from collector.errors import Misconfigured, Unavailable
+from collector.errors import Misconfigured, NotMade, Unavailable
 from collector.warehouse.batch import Frozen
 from collector.warehouse.seals import Seals
 from collector.warehouse.tables import DAY_S
@@ -17,28 +17,35 @@ from collector.warehouse.tables import DAY_S
 APART_S, FAR_APART_S = 2, 60
 LATE_S = 72 * 3600
 AWAY = "Start it, or look at its log; events wait in the spool meanwhile, and none is lost."
+NOT_MADE = "A start sees to it, where its user may (else: collector migrate). Were counts there, look where they went."
 
 _VERSION = "SELECT version()"
 _NOW = "SELECT toUnixTimestamp64Milli(now64(3)) / 1000"
 
 
-def examined(seals: Seals, frozen: Iterable[Frozen | None], node: int, clock: Clock) -> Iterator[Line]:
-    """Every line about the database; only the first where it is away."""
+def examined(seals: Seals | None, frozen: Iterable[Frozen | None], node: int, clock: Clock) -> Iterator[Line]:
+    """Every line about the database; only the first where it is away, or not yet made."""
+    if seals is None:
+        yield warn("database", "none was made here yet", NOT_MADE)
+        return
     try:
         yield in_force(seals)
         yield clocks(seals, clock)
         yield detached(seals)
         yield stopped(seals, frozen)
         yield sealed(seals, node, clock.now())
+    except NotMade as yet:
+        yield warn("database", str(yet), NOT_MADE)
     except Misconfigured as wrong:
         yield fail("database", str(wrong), "Events wait in the spool until it is as it must be.")
     except Unavailable as away:
         yield fail("database", f"it does not answer: {away}", AWAY)
+    finally:
+        seals.writing.disconnect()
 
 
 def in_force(seals: Seals) -> Line:
-    """Look anew whether tables and settings are what exactly-once rests on; raises Misconfigured, Unavailable."""
-    seals.writing.disconnect()
+    """Whether tables and settings are what exactly-once rests on; raises NotMade, Misconfigured, Unavailable."""
     seals.writing.connect()
     ((version,),) = seals.writing.ask(_VERSION)
     return ok("database", f"ClickHouse {version}; its tables and what every insert sets are in force")

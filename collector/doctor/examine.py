@@ -1,7 +1,8 @@
 """All that the doctor looks at, in the order it tells: the machine, what runs, what waits, the database.
 
 Called in the thread that loads: by the warehouse process for who asks at the analyst port, by offline.py while no
-collector runs. It changes nothing, but for the file of 4 KB that is written and removed.
+collector runs. It changes nothing, but for the file of 4 KB that is written and removed: no table is made or migrated.
+Where the engine is inside, offline.py opens it, and an open engine tends its own files (DATA/clickhouse, DATA/tmp).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Patient:
 
     began_s     now less the monotonic clock, when this process began
     country     how old the country database is, in days; raises Misconfigured
+    seals       through a connection of the doctor's own, that makes nothing; None: there is no database yet
     """
 
     data: Path
@@ -47,7 +49,7 @@ class Patient:
     declarations: Declarations
     country: Callable[[], int | None]
     reader: SpoolReader
-    seals: Seals
+    seals: Seals | None
     node: int
     running: Running | None
 

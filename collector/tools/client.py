@@ -1,4 +1,4 @@
-"""Asks the analyst port on behalf of the command line: plain HTTP, one request, one reply.
+"""Asks the collector's ports on behalf of the command line: plain HTTP, one request, one reply.
 
 It never follows a redirect or a proxy of the environment: the token must reach nobody but the collector.
 """
@@ -62,16 +62,16 @@ def token_of(data: Path, given: str | None) -> Token | None:
         return None
 
 
-def call(address: str, token: str, path: str, method: str = "GET") -> Reply:
-    """Send one request to the analyst port at HOST:PORT; raises Unanswered where no HTTP answer comes."""
+def call(address: str, token: str | None, path: str, method: str = "GET", timeout_s: float = TIMEOUT_S) -> Reply:
+    """Send one request to a port of the collector at HOST:PORT; raises Unanswered where no HTTP answer comes."""
     host, _, port = reachable(address).rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
     try:
-        connection.request(method, path, headers={"Authorization": f"Bearer {token}"})
+        connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
         response = connection.getresponse()
         return Reply(response.status, response.read())
     except (OSError, http.client.HTTPException) as error:
-        raise Unanswered(f"no answer at {address} ({_why(error)})") from error
+        raise Unanswered(f"no answer at {address} ({_why(error, timeout_s)})") from error
     finally:
         connection.close()
 
@@ -100,14 +100,14 @@ def opened(address: str, token: str, path: str) -> Iterator[tuple[int, Body]]:
             connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
             response = connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise Unanswered(f"no answer at {address} ({_why(error)})") from error
+            raise Unanswered(f"no answer at {address} ({_why(error, TIMEOUT_S)})") from error
         yield response.status, Body(response, address)
 
 
-def _why(error: OSError | http.client.HTTPException) -> str:
+def _why(error: OSError | http.client.HTTPException, timeout_s: float) -> str:
     """What went wrong, in words; nothing that came over the wire is among them."""
     if isinstance(error, TimeoutError):
-        return f"none within {TIMEOUT_S:.0f} s"
+        return f"none within {timeout_s:.0f} s"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return "what listens there does not speak HTTP, or hung up"

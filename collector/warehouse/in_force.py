@@ -15,7 +15,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error, ProgrammingError
 
-from collector.errors import Misconfigured
+from collector.errors import Misconfigured, NotMade
 from collector.warehouse.migrations import statements_from, version_of
 from collector.warehouse.tables import HERE, SCHEMA, TABLES, Place, Table
 
@@ -64,6 +64,15 @@ def make_tables(client: Client, place: Place = HERE) -> int:
             ) from None
     _refuse_differences(client, TABLES.values())
     return version
+
+
+def check_tables(client: Client) -> None:
+    """Raise what make_tables would raise, and NotMade where it would change anything; changes nothing."""
+    version = version_of(client)
+    _refuse_differences(client, [table for table in TABLES.values() if _found(client, table)])
+    if version < SCHEMA:
+        of = f"its tables are of version {version}, and this program's of {SCHEMA}" if version else "it lacks tables"
+        raise NotMade(of)
 
 
 def _refuse_differences(client: Client, tables: Iterable[Table]) -> None:

@@ -19,7 +19,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.httputil import get_pool_manager
 
-from collector.errors import Misconfigured
+from collector.errors import Misconfigured, NotMade
 from collector.warehouse.engine import FAILURES, QUERY_MEMORY_BYTES, QUERY_TIME_S, THREADS, away
 
 CONNECT_TIMEOUT_S = 3  # it is tried twice
@@ -59,11 +59,13 @@ class _Place(NamedTuple):
 class Server:
     """A ClickHouse server (engine.py); raises Misconfigured, without the address, if the address is none.
 
-    Nothing is sent before a client is asked for. A database that is not there is made with the first writer.
+    Nothing is sent before a client is asked for. A database that is not there is made with the first writer or, unless
+    `makes`, told by NotMade.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, makes: bool = True) -> None:
         self._place = _place(url)
+        self._makes = makes
         self._open: WeakSet[Any] = WeakSet()
         self._closed = False
         self._pool = get_pool_manager()
@@ -88,6 +90,8 @@ class Server:
             if database and not client.command(
                 "SELECT count() FROM system.databases WHERE name = {name:String}", parameters={"name": database}
             ):
+                if not self._makes:
+                    raise NotMade("the server has no database of that name")
                 client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
         except FAILURES as error:
             raise away("the database cannot be made", error) from error

@@ -22,7 +22,13 @@ from collector.log import log
 from collector.warehouse.batch import Batch
 from collector.warehouse.engine import FAILURES, Engine, away
 from collector.warehouse.folding import Folding
-from collector.warehouse.in_force import check_insert_settings, detached_parts, make_tables, replicated_tables
+from collector.warehouse.in_force import (
+    check_insert_settings,
+    check_tables,
+    detached_parts,
+    make_tables,
+    replicated_tables,
+)
 from collector.warehouse.insert_once import PINNED, NotInsertable, insert_once
 from collector.warehouse.parts import Part, undo_broken_merges
 from collector.warehouse.quorum import insert_in_quorum
@@ -46,6 +52,7 @@ class Writing:
 
     folding   what a batch becomes whose day is sealed
     detached  is told how many parts lie detached, on contact and about hourly
+    makes     whether tables are made, and brought to this version; who only looks is told by NotMade instead
     """
 
     def __init__(
@@ -54,11 +61,13 @@ class Writing:
         *,
         folding: Folding | None = None,
         detached: Callable[[int], None] = lambda _: None,
+        makes: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self.folding = folding or Folding()
         self._detached = detached
+        self._prepare = make_tables if makes else check_tables
         self._now = now
         self._client: Client | None = None
         self._looked = 0.0
@@ -169,7 +178,7 @@ class Writing:
     def _contact(self) -> Client:
         client = self._engine.writer()
         try:
-            make_tables(client)
+            self._prepare(client)
             self._replicated = replicated_tables(client)
             check_insert_settings(client, PINNED)
         except FAILURES as error:
