@@ -60,12 +60,14 @@ def _assert_proven(scenario: Scenario, rounds: int) -> None:
     assert ran.outcome.acknowledged > 0
 
 
+@pytest.mark.slow
 def test_an_event_that_was_sent_again_without_an_id_is_told_as_doubled(tmp_path: Path) -> None:
     outcome = cuts.cut(tmp_path, 20, 7, ids=False)
     assert outcome.lost == 0
     assert outcome.doubled > 0
 
 
+@pytest.mark.slow
 def test_events_that_vanished_from_the_spool_are_told_as_lost(tmp_path: Path) -> None:
     ledger, bodies = Ledger(), Bodies(7)
     with running(tmp_path) as stack:

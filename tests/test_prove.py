@@ -43,6 +43,7 @@ def test_nothing_is_found_outside_memory(tmp_path: Path) -> None:
     assert "Clean: nothing was found." in in_short(found)
 
 
+@pytest.mark.slow
 def test_nothing_is_found_anywhere_under_strict_memory(tmp_path: Path) -> None:
     found = proof(tmp_path, Plan(requests=QUICK, quick=True, strict=True))
     assert found.leaks == found.remnants == {}
