@@ -17,6 +17,7 @@ import pytest
 
 from tests.backing_up import chunks_in, hundred
 from tests.clickhouse_http import ClickHouseHttp
+from tests.engine_choice import engine_environ
 from tests.sealing import DAY_S, date_of
 from tests.setting_aside import CONFIG
 from tests.stack import ROOT, TOKEN, Stack, eventually
@@ -57,7 +58,7 @@ def test_what_a_running_collector_sealed_is_answered_alike_by_an_empty_one(
     assert chunks_in(file.read_bytes()) == chunks_in(before)
 
     other = tmp_path / "stack1"
-    done = typed("restore", file, "--data", Stack.data_in(other))
+    done = typed("restore", file, "--data", Stack.data_in(other), environ=dict(engine_environ(Stack.data_in(other))))
     assert (done.returncode, done.stderr) == (0, "")
     (Stack.data_in(other) / "restoring").write_bytes(b'{"backup":"0123"}')  # as if the restore had been killed
     restored = start_stack(config=CONFIG)
