@@ -37,6 +37,7 @@ BROKEN: dict[str, bytes] = {
     "a folded header": get({"A": f"b\r\n {CANARY}"}),
     "an address that is none": get(path=f"http://[{CANARY}/"),
     "an address whose host is none": get(path=f"http://xn--a/{CANARY}"),
+    "a CONNECT to nowhere": b"CONNECT \nHost:\r\n\r\n",
     "no host": f"GET /{CANARY} HTTP/1.1\r\n\r\n".encode(),
     "two hosts": get({"host": CANARY}),
     "a length that is none": request(b"{}", {"Content-Length": f"1{CANARY}"}, path=WHO),

@@ -101,7 +101,7 @@ def _made_by(of_app: web.Server) -> Any:
     def make(message: Any, *more: Any) -> web.BaseRequest:
         try:
             return of_app.request_factory(message, *more)
-        except ValueError:  # an absolute address whose host is no name
+        except (ValueError, AttributeError):  # an address whose host is no name; a CONNECT without any
             return of_app.request_factory(web_protocol.ERROR, *more)
 
     return make

@@ -154,7 +154,7 @@ class Connection(web.RequestHandler):
         task = cast("asyncio.Task[None]", self._task_handler)
         try:
             request = web.BaseRequest(message, payload, self, _NO_WRITER, task, self._loop)
-        except ValueError:  # an absolute address whose host is no name
+        except (ValueError, AttributeError):  # an address whose host is no name; a CONNECT without any
             self._write(BAD_REQUEST, "")
             return False
         self._current_request = request
