@@ -125,7 +125,7 @@ class Good:
 
 
 @contextlib.asynccontextmanager
-async def good_clients(address: str, hits: list[bytes], rate: float, connections: int = 16) -> AsyncIterator[Good]:
+async def good_clients(address: str, hits: list[bytes], rate: float, connections: int = 128) -> AsyncIterator[Good]:
     """Send these requests in turn, so many a second, as long as the block runs; each when it is due, not when asked."""
     good = Good()
     stop = asyncio.Event()

@@ -58,6 +58,19 @@ async def test_who_sends_no_more_is_answered_all_the_same(tmp_path: Path, reques
     assert door.seen()["accepted"] == requests
 
 
+async def test_who_sends_no_more_is_answered_also_while_others_have_their_turn(tmp_path: Path) -> None:
+    clients = 100
+    async with open_door(tmp_path / "data", NOW) as door:
+        rows = [await connection(door) for _ in range(clients)]
+        for _, writer in rows:
+            writer.write(HIT * 2)
+        for _, writer in rows:  # one in a pass of the loop: some while they wait
+            await asyncio.sleep(0)
+            writer.write_eof()
+        assert [await statuses(reader) for reader, _ in rows] == [[204] * 2] * clients
+    assert door.seen()["accepted"] == 2 * clients
+
+
 async def test_half_a_request_is_nothing_once_no_more_comes(tmp_path: Path) -> None:
     async with open_door(tmp_path / "data", NOW) as door:
         for sent in (HEAD, HIT[:-1]):
