@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from collector.analyst.port import Port
 from collector.tools.wire import request
 from tests.front_desk import ANALYST_TOKEN, NOON, PROXY, SESSION, a_little, app_of
 from tests.fuzz.target import CANARY, Target, Try
-from tests.fuzz.wired import QuickLoop, answers_in, converse, in_pieces
+from tests.fuzz.wired import QuickLoop, answers_in, converse, failures, in_pieces
 from tests.memory_reading import SITE, SteppedClock
 
 Result = TypeVar("Result")
@@ -42,11 +42,9 @@ _PAGES = (
 
 @contextmanager
 def _analyst() -> Iterator[Try]:
-    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=QuickLoop) as runner:
-        failures: list[Any] = []
+    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=QuickLoop) as runner, failures() as failed:
 
         async def started() -> Port:
-            asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
             clock = SteppedClock(NOON)
             askers = Askers(Path(folder), ANALYST_TOKEN, clock, (PROXY,))
             app = web.AppRunner(app_of(Path(folder), askers, clock, a_little(), _at_once))
@@ -55,10 +53,13 @@ def _analyst() -> Iterator[Try]:
 
         port = runner.run(started())
 
+        async def talk(data: bytes) -> bytes:
+            failed.watch()
+            return await converse(port, in_pieces(data))
+
         def try_it(data: bytes) -> None:
-            failures.clear()
-            answers = [*answers_in(runner.run(converse(port, in_pieces(data))))]
-            assert failures == [], "the loop had to handle an error"
+            answers = [*answers_in(runner.run(talk(data)))]
+            failed.assert_none()
             for answer in answers:
                 assert answer.status in STATUSES, answer.status
                 assert "server" not in answer.headers

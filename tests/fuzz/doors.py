@@ -46,7 +46,7 @@ from collector.worker import more_routes
 from tests.aptabase_bodies import KEY
 from tests.fuzz.closed import DECLARATIONS, assert_closed
 from tests.fuzz.target import CANARY
-from tests.fuzz.wired import Heard, QuickLoop, answers_in, converse
+from tests.fuzz.wired import Failures, Heard, QuickLoop, answers_in, converse, failures
 from tests.memory_reading import SteppedClock
 from tests.offered import STORED, configuration, releases
 from tests.open_door import COUNTRIES
@@ -101,13 +101,13 @@ class House:
     judge: Judge
     registry: Registry
     run: Callable[[Any], Any]
+    failures: Failures
 
     def told(self, pieces: list[bytes]) -> list[Heard]:
         """The answers to these bytes, and all that must hold of any."""
         self.kept.events.clear()
-        failures: list[Any] = []
-        answers = [*answers_in(self.run(self._talk(pieces, failures)))]
-        assert failures == [], "the loop had to handle an error"
+        answers = [*answers_in(self.run(self._talk(pieces)))]
+        self.failures.assert_none()
         sent = b"".join(pieces)
         for answer in answers:
             assert answer.status in STATUSES, answer.status
@@ -119,21 +119,21 @@ class House:
             assert_closed(event, self.registry)
         return answers
 
-    async def _talk(self, pieces: list[bytes], failures: list[Any]) -> bytes:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    async def _talk(self, pieces: list[bytes]) -> bytes:
+        self.failures.watch()
         return await converse(self.door.connection, pieces)
 
 
 @contextmanager
 def house() -> Iterator[House]:
     """A door of the example, with releases and apps of Aptabase."""
-    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=QuickLoop) as runner:
+    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=QuickLoop) as runner, failures() as failed:
         settings = _settings(Path(folder))
         countries = Path(folder) / "country.mmdb"
         countries.write_bytes(database(COUNTRIES))
 
         async def made() -> House:
-            return _house(settings, countries, runner.run)
+            return _house(settings, countries, runner.run, failed)
 
         yield runner.run(made())
 
@@ -146,7 +146,7 @@ def _settings(folder: Path) -> Settings:
     return read_settings({"config": configured(folder, example + configuration(), releases())}, {})
 
 
-def _house(settings: Settings, countries: Path, run: Callable[[Any], Any]) -> House:
+def _house(settings: Settings, countries: Path, run: Callable[[Any], Any], failed: Failures) -> House:
     registry, clock = settings.registry, SteppedClock(NOON_S)
     memory = SharedMemory.create(1)
     memory.tend(NOON_S)
@@ -177,4 +177,4 @@ def _house(settings: Settings, countries: Path, run: Callable[[Any], Any]) -> Ho
         to_read=book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes(),
         more=more_routes(receiver, settings, DECLARATIONS, clock),
     )
-    return House(door=door, kept=kept, judge=judge, registry=registry, run=run)
+    return House(door=door, kept=kept, judge=judge, registry=registry, run=run, failures=failed)

@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from aiohttp import web
+from structlog.testing import capture_logs
+
+from collector.log import configure
 
 _QUIET_PASSES = 10  # of the loop in which nothing was written: a whole request takes fewer
 _MOST_PASSES = 2_000
@@ -64,6 +68,34 @@ class Wire(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return 0
+
+
+class Failures:
+    """What went wrong inside though an answer was given: errors of the loop, and of every logger."""
+
+    def __init__(self, said: list[MutableMapping[str, Any]]) -> None:
+        self._said = said
+        self._in_the_loop: list[dict[str, Any]] = []
+
+    def watch(self) -> None:
+        """From now on, in the loop that runs."""
+        self._said.clear()
+        self._in_the_loop.clear()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._in_the_loop.append(context))
+
+    def assert_none(self) -> None:
+        """Fails with the first."""
+        assert not self._in_the_loop, f"the loop had to handle an error: {self._in_the_loop[0]}"
+        errors = [each for each in self._said if each["log_level"] in ("error", "critical")]
+        assert not errors, f"something failed inside: {errors[0]}"
+
+
+@contextmanager
+def failures() -> Iterator[Failures]:
+    """What goes wrong inside, as long as the block runs."""
+    configure("ERROR")  # so that what others log comes this way, too
+    with capture_logs() as said:
+        yield Failures(said)
 
 
 class Heard(NamedTuple):
