@@ -34,8 +34,8 @@ MAX_EVENTS = 100
 # Requests, or events of a body, in one pass of the loop: some 0.4 s. What comes later in it is answered 503, for a
 # pass that takes everything on takes seconds, and then who waits has gone.
 MAX_IN_A_LAP = 5_000
-# For how long a refusal of what is too much waits, of so many at a time: without, 2,000 clients who came again at once,
-# whatever Retry-After said, left half of a worker to what it could count (measured).
+# How long a refusal of what is too much waits at least, of so many at a time: without, 2,000 clients who came again at
+# once, whatever Retry-After said, left half of a worker to what it could count (measured).
 HELD_BACK_S = 1.0
 MAX_HELD_BACK = 2_048
 ASIDE_S = 1.0  # how long an answer that does not depend on its event waits for it: a poor disk takes milliseconds
@@ -85,9 +85,7 @@ class Receiver:
         caller = self._judge.caller(request)
         if not self._allowance.left(caller.address):
             return await self._late(request, LIMITED)
-        if not self._spool.accepting:
-            return UNAVAILABLE
-        if self._in_this_lap > MAX_IN_A_LAP:
+        if not self._spool.accepting or self._in_this_lap > MAX_IN_A_LAP:
             return await self._late(request, UNAVAILABLE)
         try:
             body = await self._bodies.read(request)
@@ -197,7 +195,8 @@ class Receiver:
             request.content.read_nowait()
             self._held_back += 1
             try:
-                await asyncio.sleep(HELD_BACK_S)
+                # The more, the longer: so they do not all come again at once.
+                await asyncio.sleep(HELD_BACK_S * (1 + self._held_back / MAX_HELD_BACK))
             finally:
                 self._held_back -= 1
         return answer
