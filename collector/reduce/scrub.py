@@ -77,6 +77,7 @@ def is_id_like(text: str) -> bool:
         or _CODES.search(plain)
         or _is_licence(plain)
         or _has_address(plain)
+        or (plain != text and _has_address(text))  # ²2001:: holds one, 22001:: does not (found by fuzzing)
         or _has_number(plain)
         or not all(_reads(word) for word in _WORD.findall(plain))
         or _has_base64(plain)

@@ -99,6 +99,7 @@ class House:
     door: Wired
     kept: Kept
     judge: Judge
+    receiver: Receiver
     registry: Registry
     run: Callable[[Any], Any]
     failures: Failures
@@ -121,6 +122,7 @@ class House:
 
     async def _talk(self, pieces: list[bytes]) -> bytes:
         self.failures.watch()
+        self.receiver.lap()  # as a door that runs has it called
         return await converse(self.door.connection, pieces)
 
 
@@ -177,4 +179,4 @@ def _house(settings: Settings, countries: Path, run: Callable[[Any], Any], faile
         to_read=book.routes() | Seeing(judge, DECLARATIONS, registry, clock).routes(),
         more=more_routes(receiver, settings, DECLARATIONS, clock),
     )
-    return House(door=door, kept=kept, judge=judge, registry=registry, run=run, failures=failed)
+    return House(door=door, kept=kept, judge=judge, receiver=receiver, registry=registry, run=run, failures=failed)
