@@ -12,9 +12,12 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from collector.door import connections
+from collector.door.allowance import Allowance
 from collector.door.answers import COUNTED, Answer
 from collector.door.connections import Connections, Limits
 from collector.tools.wire import END, HEAD, request
+from tests.exposition import series_in
 from tests.fuzz.wired import Wire
 from tests.open_door import OpenDoor, open_door
 
@@ -61,14 +64,54 @@ async def test_who_sends_no_more_is_answered_all_the_same(tmp_path: Path, reques
 async def test_who_sends_no_more_is_answered_also_while_others_have_their_turn(tmp_path: Path) -> None:
     clients = 100
     async with open_door(tmp_path / "data", NOW) as door:
-        rows = [await connection(door) for _ in range(clients)]
-        for _, writer in rows:
-            writer.write(HIT * 2)
-        for _, writer in rows:  # one in a pass of the loop: some while they wait
-            await asyncio.sleep(0)
-            writer.write_eof()
-        assert [await statuses(reader) for reader, _ in rows] == [[204] * 2] * clients
+        assert await asyncio.gather(*(_two_and_no_more(door) for _ in range(clients))) == [[204]] * clients
     assert door.seen()["accepted"] == 2 * clients
+
+
+async def _two_and_no_more(door: OpenDoor) -> list[int]:
+    reader, writer = await connection(door)
+    writer.write(HIT * 2)
+    await reader.readuntil(END)
+    writer.write_eof()  # the second waits for its turn
+    return await statuses(reader)
+
+
+async def test_what_came_whole_before_half_a_request_is_answered(tmp_path: Path) -> None:
+    async with open_door(tmp_path / "data", NOW) as door:
+        reader, writer = await connection(door)
+        writer.write(HIT * 2 + HIT[:-1])
+        writer.write_eof()
+        assert (await statuses(reader))[:2] == [204, 204]
+    assert door.seen()["accepted"] == 2
+
+
+async def test_who_was_told_to_come_again_is_not_heard_for_a_while_and_takes_nobodys_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "REST_S", 3_600)
+    loud = request(b" " * 10_000, {"X-Forwarded-For": "81.2.69.142"})
+    async with open_door(tmp_path / "data", NOW, limits=Limits(15, connections=MOST), allowance=Allowance(0.1)) as door:
+        told = [await _told_not_now(door, loud) for _ in range(MOST)]
+        for _, writer in told:
+            writer.write(loud * 50)
+        for _ in range(MOST):
+            reader, writer = await connection(door)
+            await asyncio.sleep(0)
+            writer.write(HIT)
+            assert (await reader.readuntil(END)).startswith(b"HTTP/1.1 204 ")
+    door.seen()
+    assert series_in(door.metrics.exposition())['collector_bodies_refused_total{status="429"}'] == MOST
+
+
+async def _told_not_now(door: OpenDoor, loud: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose last answer was 429."""
+    reader, writer = await connection(door)
+    while True:
+        writer.write(loud)
+        head = await reader.readuntil(END)
+        if head.startswith(b"HTTP/1.1 429 "):
+            return reader, writer
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0]))
 
 
 async def test_half_a_request_is_nothing_once_no_more_comes(tmp_path: Path) -> None:

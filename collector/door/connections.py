@@ -4,6 +4,7 @@
     silence            keepalive_s, 15 s  kept buffers 128 KiB to send and to receive, 64 KiB of answers nobody reads
     connections        4,096, or half of what the process may open: beyond it the longest idle are ended
     pipelined          four requests in a pass of the loop, of all connections: who waits for his answers goes first
+    a refusal for load the next request on its connection is read a second or two later
     framing of a body  16 KiB of chunks' heads: a chunk of a letter costs as much as one of a kilobyte
     what is not read   a second after its connection ended
 
@@ -20,6 +21,7 @@ import asyncio
 import resource
 from collections import deque
 from heapq import nsmallest
+from random import random
 from typing import Any, NamedTuple, cast
 
 from aiohttp import web, web_protocol
@@ -37,6 +39,8 @@ LINGER_S = 1
 SOCKET_BYTES = 64 * 1024  # the kernel takes it twice; left alone it keeps up to 4 MB of answers that nobody reads
 QUEUED = 2  # requests behind the one that is answered, from which on nothing more is read; aiohttp has 32
 AT_A_TIME = 4  # pipelined requests in a pass: four batches of 100 are 10 ms, and one group for the disk
+NOT_NOW = (429, 503)
+REST_S = 1.0  # without, 2,000 clients who did not wait for Retry-After halved what was counted (measured)
 MAX_FRAMING_BYTES = 16 * 1024
 MAX_PASSED_OVER_BYTES = 512 * 1024  # of a body that nobody reads, before its connection ends
 MAX_CONNECTIONS = 4_096  # 9 KB each, 113 KB with a body that stalls (measured)
@@ -80,7 +84,7 @@ class Connection(web.RequestHandler):
         self._has_ended = True
         request = self._current_request
         waiting = [payload for _, payload in self._messages] + ([request.content] if request else [])
-        return bool(waiting) and all(payload.is_eof() for payload in waiting)
+        return any(payload.is_eof() for payload in waiting)
 
     def force_close(self) -> None:
         """End it: what the other side has not read in a while is not kept for it."""
@@ -148,9 +152,24 @@ class Connection(web.RequestHandler):
         message, payload = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
+        self._read_on()
+        return message, payload
+
+    def _read_on(self) -> None:
+        """Read again, if that was paused and there is room."""
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
-        return message, payload
+
+    async def _rest(self) -> None:
+        """Read nothing more for a while, and be idle: where too many are connected, this one may end."""
+        self._pause_reading_for_buffer()
+        self._waiter = self._loop.create_future()
+        try:
+            # Not all of them are to come again at once.
+            await asyncio.wait((self._waiter,), timeout=REST_S * (1 + random()))  # noqa: S311 - no secret
+        finally:
+            self._waiter = None
+            self._read_on()
 
     async def _serve(self, message: Any, payload: StreamReader) -> bool:
         """Answer one request; whether another one may follow."""
@@ -175,6 +194,8 @@ class Connection(web.RequestHandler):
         self._write(answer, message.method)
         # Also where the connection ends: closing it on bytes that nobody read takes the answer away from its reader.
         has_ended = payload.is_eof() or await self._passed_over(payload)
+        if has_ended and answer.keep_alive and answer.status in NOT_NOW:
+            await self._rest()
         return answer.keep_alive and has_ended
 
     def _write(self, answer: Answer, method: str) -> None:

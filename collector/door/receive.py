@@ -34,10 +34,6 @@ MAX_EVENTS = 100
 # Requests, or events of a body, in one pass of the loop: some 0.4 s. What comes later in it is answered 503, for a
 # pass that takes everything on takes seconds, and then who waits has gone.
 MAX_IN_A_LAP = 5_000
-# How long a refusal of what is too much waits at least, of so many at a time: without, 2,000 clients who came again at
-# once, whatever Retry-After said, left half of a worker to what it could count (measured).
-HELD_BACK_S = 1.0
-MAX_HELD_BACK = 2_048
 ASIDE_S = 1.0  # how long an answer that does not depend on its event waits for it: a poor disk takes milliseconds
 
 
@@ -70,7 +66,6 @@ class Receiver:
         self._allowance = allowance
         self._bodies = Bodies()
         self._in_this_lap = 0
-        self._held_back = 0
         self._aside: set[asyncio.Future[list[dict[str, Any]]]] = set()
 
     async def receive(self, request: web.BaseRequest) -> Answer:
@@ -84,9 +79,9 @@ class Receiver:
         check_body(request)
         caller = self._judge.caller(request)
         if not self._allowance.left(caller.address):
-            return await self._late(request, LIMITED)
+            return LIMITED
         if not self._spool.accepting or self._in_this_lap > MAX_IN_A_LAP:
-            return await self._late(request, UNAVAILABLE)
+            return UNAVAILABLE
         try:
             body = await self._bodies.read(request)
         except BodyRefused:
@@ -188,18 +183,6 @@ class Receiver:
     def refuse(self, code: Code, events: int = 1) -> None:
         """Note events that break a rule of their protocol before they are events of ours, and whose answer is good."""
         self._tally.refused(code, events)
-
-    async def _late(self, request: web.BaseRequest, answer: Answer) -> Answer:
-        """The answer in a while, unless something would take room until then: a body that is on its way."""
-        if request.content.is_eof() and self._held_back < MAX_HELD_BACK:
-            request.content.read_nowait()
-            self._held_back += 1
-            try:
-                # The more, the longer: so they do not all come again at once.
-                await asyncio.sleep(HELD_BACK_S * (1 + self._held_back / MAX_HELD_BACK))
-            finally:
-                self._held_back -= 1
-        return answer
 
     async def _events(self, body: bytes, caller: Caller) -> Answer:
         try:

@@ -7,6 +7,7 @@ caller is gone.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, MutableMapping
@@ -15,8 +16,6 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 from structlog.testing import capture_logs
-
-from collector.log import configure
 
 _QUIET_PASSES = 10  # of the loop in which nothing was written: a whole request takes fewer
 _MOST_PASSES = 2_000
@@ -70,32 +69,42 @@ class Wire(asyncio.Transport):
         return 0
 
 
-class Failures:
+class Failures(logging.Handler):
     """What went wrong inside though an answer was given: errors of the loop, and of every logger."""
 
     def __init__(self, said: list[MutableMapping[str, Any]]) -> None:
+        super().__init__(logging.ERROR)
         self._said = said
-        self._in_the_loop: list[dict[str, Any]] = []
+        self._others: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """What a logger that is not ours says."""
+        self._others.append(record.getMessage())
 
     def watch(self) -> None:
-        """From now on, in the loop that runs."""
-        self._said.clear()
-        self._in_the_loop.clear()
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._in_the_loop.append(context))
+        """In the loop that runs, too; fails with what went wrong since the last input."""
+        self.assert_none()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._others.append(str(context)))
 
     def assert_none(self) -> None:
         """Fails with the first."""
-        assert not self._in_the_loop, f"the loop had to handle an error: {self._in_the_loop[0]}"
-        errors = [each for each in self._said if each["log_level"] in ("error", "critical")]
+        errors = [*self._others, *(str(each) for each in self._said if each["log_level"] in ("error", "critical"))]
+        self._others.clear()
+        self._said.clear()
         assert not errors, f"something failed inside: {errors[0]}"
 
 
 @contextmanager
 def failures() -> Iterator[Failures]:
     """What goes wrong inside, as long as the block runs."""
-    configure("ERROR")  # so that what others log comes this way, too
     with capture_logs() as said:
-        yield Failures(said)
+        failed = Failures(said)
+        logging.getLogger().addHandler(failed)
+        try:
+            yield failed
+            failed.assert_none()
+        finally:
+            logging.getLogger().removeHandler(failed)
 
 
 class Heard(NamedTuple):
