@@ -4,7 +4,7 @@
     silence            keepalive_s, 15 s  kept buffers 128 KiB to send and to receive, 64 KiB of answers nobody reads
     connections        4,096, or half of what the process may open: beyond it the longest idle are ended
     pipelined          four requests in a pass of the loop, of all connections: who waits for his answers goes first
-    a refusal for load the next request on its connection is read a second or two later
+    after a 503        the next request on the connection is read a second or two later
     framing of a body  16 KiB of chunks' heads: a chunk of a letter costs as much as one of a kilobyte
     what is not read   a second after its connection ended
 
@@ -21,6 +21,7 @@ import asyncio
 import resource
 from collections import deque
 from heapq import nsmallest
+from http import HTTPStatus
 from random import random
 from typing import Any, NamedTuple, cast
 
@@ -39,8 +40,9 @@ LINGER_S = 1
 SOCKET_BYTES = 64 * 1024  # the kernel takes it twice; left alone it keeps up to 4 MB of answers that nobody reads
 QUEUED = 2  # requests behind the one that is answered, from which on nothing more is read; aiohttp has 32
 AT_A_TIME = 4  # pipelined requests in a pass: four batches of 100 are 10 ms, and one group for the disk
-NOT_NOW = (429, 503)
-REST_S = 1.0  # without, 2,000 clients who did not wait for Retry-After halved what was counted (measured)
+# After a 503: without, 2,000 clients who did not wait for Retry-After halved what was counted (measured). Not after a
+# 429: on a connection of a proxy the next request may be anybody's.
+REST_S = 1.0
 MAX_FRAMING_BYTES = 16 * 1024
 MAX_PASSED_OVER_BYTES = 512 * 1024  # of a body that nobody reads, before its connection ends
 MAX_CONNECTIONS = 4_096  # 9 KB each, 113 KB with a body that stalls (measured)
@@ -194,7 +196,7 @@ class Connection(web.RequestHandler):
         self._write(answer, message.method)
         # Also where the connection ends: closing it on bytes that nobody read takes the answer away from its reader.
         has_ended = payload.is_eof() or await self._passed_over(payload)
-        if has_ended and answer.keep_alive and answer.status in NOT_NOW:
+        if has_ended and answer.keep_alive and answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
             await self._rest()
         return answer.keep_alive and has_ended
 
