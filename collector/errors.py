@@ -1,8 +1,8 @@
 """The errors the collector distinguishes, by what is to be done about them.
 
 Refused: say no to the sender and go on. Unavailable: try again later. InDoubt: say nothing. Corrupt: set aside and go
-on. Misconfigured: stop at start-up and tell the operator. None of them can carry a caller: a refusal names a declared
-field and a rule, never the value that broke it.
+on; Unreadable: look again later, too. Misconfigured: stop at start-up and tell the operator. None of them can carry a
+caller: a refusal names a declared field and a rule, never the value that broke it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ class InDoubt(Exception):
 
 class Corrupt(Exception):
     """Stored bytes that are not what was written; the caller sets them aside and goes on."""
+
+
+class Unreadable(Corrupt):
+    """Stored bytes that the disk does not give now. It was a cable, maybe: to be tried again."""
 
 
 class Misconfigured(Exception):

@@ -3,8 +3,7 @@
 It is the only reader of the spool and runs in one thread of the warehouse process; ingest never waits for it. Killed at
 any point it begins again where the files say it was, because of one order:
 
-    1. ids are remembered, then the cells of a group of segments are frozen to one file (batch.py); these segments are
-       never read again
+    1. ids are remembered, then cells of a group of segments frozen to one file (batch.py); these are not read again
     2. every batch of the file is inserted once and verified by its marker
     3. the segments are deleted, and their folders synced
     4. the frozen file is deleted
@@ -13,18 +12,19 @@ The frozen file goes last: it is all that says that its segments are counted. We
 two would leave segments that look new, and count them twice. Found at start, it is verified again, never made again.
 While the database is away its segments may go earlier: events never lie longer than an hour, and it holds their cells.
 What is refused for good goes to quarantine (quarantine.py), where a frozen file still speaks for its segments. A batch
-with a marker that disagrees, or damaged on disk, stays where it is until somebody has looked; the others go on. What
-comes for a day that is sealed is folded by itself (writing.py); while a day is being sealed (sealer.py), it waits.
+with a marker that disagrees, or damaged on disk, stays until somebody has looked, one that cannot be read is tried
+again; the others go on. What comes for a sealed day is folded by itself (writing.py); while one is sealed, it waits.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 
 from collector.clock import Clock
-from collector.errors import Corrupt, Misconfigured, Unavailable
+from collector.errors import Corrupt, Misconfigured, Unavailable, Unreadable
 from collector.log import log
 from collector.metrics import LoaderMetrics
 from collector.quarantine import Quarantine, Retried
@@ -39,7 +39,7 @@ from collector.warehouse.insert_once import NotInsertable
 from collector.warehouse.writing import Writing
 
 FORGET_EVERY_S = 1.0  # ids past their time, while nothing is loaded
-LOOK_AGAIN_S = 60.0  # at segments that could not be read
+LOOK_AGAIN_S = 60.0  # at what could not be read
 OLD_S = 600  # while the database is away: events become cells, and go, well within an hour (privacy.md C3)
 MAX_PAUSE_PASSES = 50  # passes left out after failures in a row: 1, 2, 4, ... at most 10 s when called every 0.2 s
 
@@ -66,7 +66,7 @@ class Loader:
         self._clock, self._metrics = clock, metrics
         self._lag = Lag(reader.disk, clock, metrics.lag)
         self._waiting: OrderedDict[Path, Frozen] = OrderedDict()
-        self.stopped: set[Path] = set()  # until somebody has looked
+        self.stopped: dict[Path, float] = {}  # until somebody has looked, or that time
         self._counted, self._spoken_for = set[str](), set[str]()
         self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
@@ -116,7 +116,7 @@ class Loader:
         self._earlier.taking_back(name)
         frozen = self.quarantine.release(name, self._frozen)
         self._settled = True
-        self.stopped.discard(frozen.path)
+        self.stopped.pop(frozen.path, None)
         self._earlier.taken_back(frozen.segments, frozen.events)
         self._wait_for(frozen)
         self._pause = self._verified = 0
@@ -203,7 +203,7 @@ class Loader:
     def _load_waiting(self) -> None:
         """Load every frozen file; at the first one the database does not take now, leave the others for later."""
         for path, frozen in list(self._waiting.items()):
-            if path not in self.stopped:
+            if self.stopped.get(path, 0) <= self._clock.now():
                 try:
                     self._load(frozen)
                 except Unavailable:
@@ -230,7 +230,7 @@ class Loader:
                     self._metrics.verified(batch.events)
                     log.debug("batch verified", batch=batch.name, events=batch.events, rows=batch.rows, new=inserted)
         except Corrupt as corrupt:
-            self.stopped.add(frozen.path)
+            self.stopped[frozen.path] = self._clock.now() + (LOOK_AGAIN_S if isinstance(corrupt, Unreadable) else inf)
             log.critical("a batch is stopped: look at it before anything else", reason=str(corrupt))
         else:
             self._finish(frozen, refused)
@@ -245,6 +245,7 @@ class Loader:
         self._disk.sync_folder(self._frozen)
         self._metrics.quarantined(self._refused.pop(frozen.path.name))
         del self._waiting[frozen.path]
+        self.stopped.pop(frozen.path, None)
         self._spoken_for.difference_update(frozen.segments)
         self._earlier.gone(frozen.segments)
         self._lag.gone(frozen.segments, loaded=not refused)
@@ -277,9 +278,8 @@ class Loader:
         self._failures = 1 if self._verified else self._failures + 1
         self._pause = min(2 ** (self._failures - 1), MAX_PAUSE_PASSES)
         self._metrics.load_failed()
-        log.warning(
-            "loading waits", error=type(error).__name__, reason=str(error) if isinstance(error, Unavailable) else ""
-        )
+        reason = str(error) if isinstance(error, Unavailable) else ""
+        log.warning("loading waits", error=type(error).__name__, reason=reason)
 
     def _tell(self) -> None:
         """Say what waits, from the files: events in segments, open ones too, and in frozen batches."""

@@ -75,7 +75,8 @@ def list_command(form: str, **flags: str | None) -> None:
     if stopped := said["stopped"]:
         click.echo(
             "\nStopped, in DATA/frozen: the marker in the database tells other counts, or the file is damaged. The log"
-            " says which;\nthe events wait until somebody has looked, and the next start tries again:"
+            " says which;\nthe events wait until somebody has looked. It is tried again at the next start, and every"
+            "\nminute where the disk did not give the file:"
         )
         click.echo("\n".join(f"  {name}" for name in stopped))
 

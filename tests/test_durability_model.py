@@ -122,6 +122,14 @@ FOUND: dict[str, list[Step]] = {
         ("load", 1),
         ("load", 2),
     ],
+    "a frozen file that could not be read once was stopped until the next start": [
+        ("append", 0, 1, 0),
+        ("kill", 0),
+        ("fail", "read", 3, "EIO"),
+        ("append", 0, 1, 0),
+        ("rotate", 0),
+        ("load", 1),
+    ],
     "the power is lost in the middle of everything, with all or nothing kept": [
         ("append", 0, 3, 2),
         ("append", 1, 2, 0),

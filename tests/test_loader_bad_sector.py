@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from collector.disk import Disk
+from collector.loader import LOOK_AGAIN_S
 from collector.warehouse.embedded import Embedded
+from tests.doctoring import ShiftedClock
 from tests.loading import Counted, Place, hit, rows
 from tests.storing import open_with_tables
 from tests.test_loader import Away
@@ -23,6 +25,9 @@ class BadSector(Disk):
     def __init__(self, path: Path, start: int) -> None:
         self._path = path
         self._start = start
+
+    def mend(self) -> None:
+        self._path = Path("none")
 
     def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes:
         if path.name == self._path.name and start >= self._start:
@@ -57,7 +62,21 @@ def test_a_batch_on_a_bad_sector_is_stopped_and_the_others_go_on(engine: Embedde
     assert rows(engine.writer(), place.node, "pages") == [("/b", 1)]
     assert frozen.exists()
     assert (metrics.stopped, metrics.pending) == (1, 1)
-    assert place.loader(engine).load_ready() == 1  # it was a cable
+    assert place.loader(engine).load_ready() == 1  # at the next start: it was a cable
+    assert place.files() == []
+
+
+def test_a_batch_that_could_not_be_read_is_tried_again_without_a_new_start(engine: Embedded, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    frozen = _frozen(place, engine)
+    metrics = Counted()
+    disk, clock = BadSector(frozen, 19), ShiftedClock()
+    loader = place.loader(engine, metrics, clock, disk)
+    assert [loader.load_ready() for _ in range(3)] == [1, 0, 0]
+    disk.mend()
+    assert (loader.load_ready(), metrics.stopped) == (0, 1)
+    clock.by_s += LOOK_AGAIN_S
+    assert (loader.load_ready(), metrics.stopped) == (1, 0)
     assert place.files() == []
 
 

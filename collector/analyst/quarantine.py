@@ -12,7 +12,7 @@ parameter. Everything runs in the loader's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from http import HTTPStatus
 from pathlib import Path
@@ -35,7 +35,7 @@ class Keeper(Protocol):
     @property
     def quarantine(self) -> Quarantine: ...
     @property
-    def stopped(self) -> set[Path]: ...
+    def stopped(self) -> Collection[Path]: ...
     def retry(self, name: str) -> Retried: ...
 
 
@@ -87,6 +87,6 @@ class QuarantineRoutes:
         return web.Response(status=status, body=orjson.dumps(said), content_type="application/json")
 
 
-def listed(quarantine: Quarantine, stopped: set[Path]) -> dict[str, Any]:
+def listed(quarantine: Quarantine, stopped: Collection[Path]) -> dict[str, Any]:
     """Everything that is kept, and the frozen files that are stopped, as the API tells it."""
     return {"kept": [asdict(kept) for kept in quarantine.list()], "stopped": sorted(path.name for path in stopped)}

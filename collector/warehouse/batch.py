@@ -32,7 +32,7 @@ import orjson
 
 from collector.cell import MAX_DIMENSIONS, CellKey, Counters
 from collector.disk import DISK, Disk
-from collector.errors import Corrupt
+from collector.errors import Corrupt, Unreadable
 from collector.warehouse.tables import DAY_S, HOT, SEAL, SEALED, TABLES
 
 FROZEN, SEALING = "frozen", "sealing"
@@ -171,13 +171,13 @@ def read_frozen(disk: Disk, path: Path) -> Frozen:
 
 
 def _read(disk: Disk, path: Path, start: int, length: int) -> bytes:
-    """Bytes of a file of batches. A bad sector is damage like any other: one file must not keep the others waiting."""
+    """Bytes of a file of batches. Unreadable is a kind of damage: one bad sector must not keep the others waiting."""
     try:
         return disk.read(path, start, length)
     except OSError as error:
         if error.errno != errno.EIO:
             raise
-        raise Corrupt(f"frozen file {path.name} cannot be read any more") from error
+        raise Unreadable(f"frozen file {path.name} cannot be read") from error
 
 
 _Made = tuple[dict[str, Any], bytes]
