@@ -1,19 +1,21 @@
 """`collector`, and `python -m collector`, which is how the supervisor starts its children.
 
-Imports take a second, in which Ctrl-C must not show a stack of frames.
+Imports take a second. Ctrl-C ends them at once and without a word: Python's own way shows a stack of frames, and where
+it comes between two imports it is dropped.
 """
 
-import sys
-
-INTERRUPTED = 130  # as shells have it
+from signal import SIG_DFL, SIGINT, default_int_handler, getsignal, signal
 
 
 def main() -> None:
     """Run the command line; the console script's entry."""
-    try:
-        from collector.cli import main as run  # noqa: PLC0415 - see above
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    is_heard = getsignal(SIGINT) is default_int_handler  # else it was started to ignore it, as by nohup
+    if is_heard:
+        signal(SIGINT, SIG_DFL)
+    from collector.cli import main as run  # noqa: PLC0415 - see above
+
+    if is_heard:
+        signal(SIGINT, default_int_handler)
     run()
 
 

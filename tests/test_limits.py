@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
+from structlog.testing import capture_logs
 
 from collector.door.caller import Callers, packed
 from collector.settings import read_settings
@@ -248,3 +249,23 @@ def test_hops_are_counted_from_the_right(peer: str, hops: list[str], caller: str
     networks = tuple(map(ipaddress.ip_network, ("127.0.0.1/32", "192.0.2.0/24", "2001:db8:9::/48")))
     assert Callers(networks, "X-Forwarded-For").of(asked).address == packed(caller)
     assert Callers((), "X-Forwarded-For").of(asked).address == packed(peer)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "lines"),
+    [
+        ("127.0.0.1", {"X-Forwarded-For": "81.2.69.1"}, 1),
+        ("10.0.0.7", {"x-forwarded-for": "81.2.69.1"}, 1),
+        ("10.0.0.7", {}, 0),
+        ("192.0.2.1", {"X-Forwarded-For": "81.2.69.1"}, 0),  # a trusted one
+        ("81.2.69.9", {"X-Forwarded-For": "10.0.0.7"}, 0),  # anybody
+    ],
+)
+def test_a_proxy_that_the_operator_forgot_is_told_of_once(peer: str, headers: dict[str, str], lines: int) -> None:
+    callers = Callers((ipaddress.ip_network("192.0.2.0/24"),), "X-Forwarded-For")
+    asked = make_mocked_request("POST", "/v1/events", headers=CIMultiDict(headers)).clone(remote=peer)
+    with capture_logs() as logged:
+        for _ in range(2):
+            callers.of(asked)
+    assert len(logged) == lines
+    assert "69" not in str(logged)

@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.hdrs import ACCEPT_LANGUAGE, RANGE, USER_AGENT
 from multidict import CIMultiDictProxy, istr
 
+from collector.log import log
 from collector.metrics import Reason
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -57,6 +58,7 @@ class Callers:
     def __init__(self, trusted_proxies: tuple[Network, ...], forwarded_header: str) -> None:
         self._trusted = [(net.version, int(net.network_address), int(net.netmask)) for net in trusted_proxies]
         self._header = istr(forwarded_header)
+        self._has_warned = False
         self._proxies: dict[str, bytes] = {}  # trusted peers that called before, as text: few, and the operator's own
 
     def of(self, request: web.BaseRequest) -> Caller:
@@ -85,7 +87,15 @@ class Callers:
                 address = read
                 if not self._is_trusted(address):
                     break
+        elif self._header in headers and not self._has_warned:
+            self._warn(address)
         return address
+
+    def _warn(self, address: bytes) -> None:
+        """Say once that a proxy of the operator's own is not believed. On the internet anybody may send the header."""
+        if not ipaddress.ip_address(address).is_global:
+            self._has_warned = True
+            log.warning("a proxy is not in trusted_proxies: all who come through it count as one caller")
 
     def _is_trusted(self, address: bytes) -> bool:
         version, number = (4 if len(address) == len(_NOWHERE) else 6), int.from_bytes(address, "big")
