@@ -7,15 +7,12 @@ connects, waits for the signal to stop, and takes apart in the reverse order.
 from __future__ import annotations
 
 import asyncio
-import platform
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-
-import uvloop
 
 from collector.analyst.api import build_app
 from collector.analyst.askers import Askers
@@ -27,7 +24,7 @@ from collector.analyst.readiness import Readiness
 from collector.analyst.sign_in import SignIn
 from collector.analyst_port import answer_last, in_thread, routes_for_admins, routes_for_readers
 from collector.catalogue.declarations import Declarations, read_declarations
-from collector.clock import Clock, SystemClock
+from collector.clock import Clock
 from collector.count.minutes import LastMinutes
 from collector.disk import DISK
 from collector.doctor.examine import Patient, Running, examine
@@ -37,6 +34,7 @@ from collector.ledger import ledger_of
 from collector.loader import Loader
 from collector.log import log
 from collector.metrics import Metrics
+from collector.named_files import region_of
 from collector.processes.inherited import Inherited
 from collector.sealer import Sealer
 from collector.settings import Settings
@@ -55,7 +53,7 @@ from collector.warehouse.restoring import RESTORING
 from collector.warehouse.seals import Seals
 from collector.warehouse.server import Server
 from collector.warehouse.writing import Writing
-from collector.worker import MB, SPOOL, region_of, spammers_of, stop_signal, work
+from collector.worker import MB, SPOOL, stop_signal
 
 Result = TypeVar("Result")
 
@@ -67,30 +65,7 @@ IDS = "ids.sqlite"
 SHOWN = "shown.sqlite"
 
 
-def run_child(role: str, inherited: Inherited) -> None:
-    """Run one child process of the supervisor until it is told to stop: an ingest worker or the warehouse."""
-    settings = inherited.settings()
-    clock = SystemClock()
-    inherited.end_with_supervisor()
-    main = work if role == "worker" else _warehouse
-    run = asyncio.run if role == "worker" and settings.strict_memory else uvloop.run  # forgetting.py says why
-    run(main(settings, inherited, clock))
-
-
-def check_settings(settings: Settings) -> None:
-    """Say before anything starts what would stop a process that starts: raises Misconfigured."""
-    for name in ("config", "data", "geoip_db", "referrer_spam"):  # handed to the children as text
-        if not str(getattr(settings, name)).isprintable():
-            raise Misconfigured(f"{name}: must be a path of printable UTF-8")
-    region_of(settings)
-    spammers_of(settings)
-    if settings.strict_memory and platform.libc_ver()[0] != "glibc":
-        raise Misconfigured("strict_memory: needs the GNU C library, which overwrites what is freed")
-    if settings.clickhouse is not None:
-        Server(settings.clickhouse).close()
-
-
-async def _warehouse(settings: Settings, inherited: Inherited, clock: Clock) -> None:
+async def work(settings: Settings, inherited: Inherited, clock: Clock) -> None:
     """The warehouse process: the engine, loader and sealer in one thread, questions in another, the analyst port."""
     stop = stop_signal()
     declarations = read_declarations()

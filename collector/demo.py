@@ -21,10 +21,10 @@ from pathlib import Path
 
 import click
 
-from collector.commands import plainly
+from collector.commands.common import plainly
+from collector.commands.simulate import DAYS, SEED, VISITORS, make_history
 from collector.log import configure
 from collector.settings import Settings, read_settings
-from collector.simulate_command import DAYS, SEED, VISITORS, make_history
 from collector.tools.simulate.releases import Releases
 from collector.tools.simulate.visitors import DAY_S
 

@@ -1,7 +1,7 @@
 """What the operator may set, and where each value comes from: flag, else environment, else TOML, else default.
 
-Read once, in cli.py; the supervisor hands the result to its children as JSON through a memfd, so that all of them run
-under the same settings whatever becomes of the files. Unknown keys and bad values are refused with the key and the
+Read once, by a command; the supervisor hands the result to its children as JSON through a memfd, so that all of them
+run under the same settings whatever becomes of the files. Unknown keys and bad values are refused with the key and the
 rule. The analyst token and the password of a ClickHouse server are in it, and in no message and no representation.
 """
 

@@ -22,7 +22,7 @@ from collector.count.caps import Caps
 from collector.count.filter import DAY_S, SharedMemory
 from collector.count.marks import Marks
 from collector.count.minutes import MinuteCounts
-from collector.disk import DISK, read_named
+from collector.disk import DISK
 from collector.door.allowance import Allowance
 from collector.door.answers import Routes
 from collector.door.beacon import Beacon
@@ -37,17 +37,16 @@ from collector.door.redirects import Redirects
 from collector.door.seeing import Seeing
 from collector.door.server import Door
 from collector.door.tally import Tally
-from collector.errors import Code, Misconfigured
+from collector.errors import Code
 from collector.forgetting import Forgetting
 from collector.ledger import ledger_of
 from collector.log import log, loop_exception_handler
 from collector.metrics import Metrics
+from collector.named_files import region_of, spammers_of
 from collector.processes.inherited import Inherited
 from collector.reduce.platform import Platforms
 from collector.reduce.reducer import Reducer
-from collector.reduce.region import Region
 from collector.reduce.sender import Senders
-from collector.reduce.url import canonical
 from collector.settings import Settings
 from collector.spool.appender import Appender
 from collector.spool.room import Room
@@ -62,7 +61,6 @@ MB = 1_000_000
 UPKEEP_EVERY_S = 30.0
 OWNED_POLL_S = 0.005  # a place is empty so long at most while its directory changes hands
 OLD_DAYS = 365  # networks move: a country database is worth replacing once a year
-_GEO = Path(__file__).parent / "_web" / "geo" / "country.mmdb"
 
 
 def _counting(declarations: Declarations, memory: SharedMemory, inherited: Inherited) -> Counting:
@@ -178,30 +176,6 @@ def judge_of(settings: Settings, declarations: Declarations) -> Judge:
     reducer = Reducer(declarations, settings.registry, Senders(region, platforms), spammers_of(settings))
     callers = Callers(settings.trusted_proxies, settings.forwarded_header)
     return Judge(callers, Kinds(declarations, settings.registry), reducer)
-
-
-def spammers_of(settings: Settings) -> frozenset[str]:
-    """The domains of these settings' list of referrer spammers, one a line; raises Misconfigured if it cannot be read.
-
-    Empty lines and what stands after a # do not count.
-    """
-    if settings.referrer_spam is None:
-        return frozenset()
-    try:
-        lines = read_named(settings.referrer_spam).decode().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"referrer_spam: {settings.referrer_spam} cannot be read as text") from error
-    return frozenset(canonical(line.partition("#")[0].strip()) for line in lines) - {""}
-
-
-def rehearse(settings: Settings) -> None:
-    """Make what takes a worker longest, for nothing; raises Misconfigured if it cannot be made."""
-    judge_of(settings, read_declarations())
-
-
-def region_of(settings: Settings) -> Region:
-    """The countries of these settings' database, opened; raises Misconfigured if it cannot be used."""
-    return Region(settings.geoip_db or (_GEO if _GEO.is_file() else None))
 
 
 async def _keep_up(counting: Counting, memory: SharedMemory, metrics: Metrics, clock: Clock) -> None:

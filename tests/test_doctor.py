@@ -18,9 +18,9 @@ import pytest
 from collector.doctor import counts, machine
 from collector.doctor.examine import Patient, Running, examine
 from collector.doctor.line import Line, State, worst
+from collector.named_files import region_of
 from collector.settings import Settings, read_settings
 from collector.warehouse.engine import Engine
-from collector.worker import region_of
 from tests.doctoring import DAY_S, NODE, ShiftedClock, line, patient_of
 from tests.failing_disk import FailingDisk
 from tests.loading import ALL_NEW, Place, hit

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from collector.errors import Misconfigured
+from collector.named_files import spammers_of
 from collector.settings import Settings, read_settings
-from collector.worker import spammers_of
 from tests.calling import Reply
 from tests.counting import gained_by
 from tests.made_logs import AGENTS, SITE

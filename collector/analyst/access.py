@@ -18,10 +18,11 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from collector.analyst.askers import Askers, is_of_same_origin
-from collector.analyst.roles import ASKER, Asker, Role
+from collector.analyst.roles import Asker, Role
 from collector.errors import Unavailable
 from collector.log import log, place_of
 
+ASKER = web.RequestKey("asker", Asker)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",

@@ -27,10 +27,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from collector.analyst.access import Route, Rule, guard, set_headers
+from collector.analyst.access import ASKER, Route, Rule, guard, set_headers
 from collector.analyst.askers import Askers
 from collector.analyst.blocking import ANSWER_PATIENCE_S, InTurn, RunBlocking
-from collector.analyst.roles import ASKER
 from collector.analyst.table import to_csv
 from collector.catalogue.declarations import Declarations
 from collector.count.filter import CAPACITY, MAX_ERROR

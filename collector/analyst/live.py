@@ -20,8 +20,7 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
-from collector.analyst.access import Route, Rule
-from collector.analyst.roles import ASKER
+from collector.analyst.access import ASKER, Route, Rule
 from collector.clock import Clock
 from collector.count.minutes import LastMinutes
 from collector.errors import Unavailable

@@ -17,9 +17,8 @@ from pathlib import Path
 from aiohttp import hdrs, web
 
 from collector.analyst.access import Route, Rule
+from collector.built import DASHBOARD, WEB
 
-WEB = Path(__file__).parent.parent / "_web"
-INDEX = "index.html"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 ENCODINGS = {"br": ".br", "gzip": ".gz"}  # the first that is taken
 TYPES = {
@@ -55,7 +54,8 @@ File = Mapping[str, bytes]  # by encoding; "" as it is
 
 def page_routes(web_folder: Path = WEB) -> list[Route]:
     """The routes above."""
-    index = _read(web_folder / INDEX) if is_built(web_folder) else {"": NOT_BUILT.encode()}
+    dashboard = web_folder / DASHBOARD.name
+    index = _read(dashboard) if dashboard.is_file() else {"": NOT_BUILT.encode()}
     assets = {
         path.name: _read(path)
         for path in (web_folder / "assets").glob("*")
@@ -72,11 +72,6 @@ def page_routes(web_folder: Path = WEB) -> list[Route]:
         return _answer(request, assets[name], TYPES.get(Path(name).suffix, OTHER_TYPE), FOR_A_YEAR)
 
     return [Route("GET", "/", Rule.ANYONE, page), Route("GET", "/assets/{name}", Rule.ANYONE, asset)]
-
-
-def is_built(web_folder: Path = WEB) -> bool:
-    """Whether there is a dashboard."""
-    return (web_folder / INDEX).is_file()
 
 
 def _read(path: Path) -> File:

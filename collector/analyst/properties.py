@@ -10,8 +10,7 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from collector.analyst.access import Route, Rule
-from collector.analyst.roles import ASKER
+from collector.analyst.access import ASKER, Route, Rule
 from collector.catalogue.registry import Registry
 
 

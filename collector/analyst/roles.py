@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aiohttp import web
-
 NOBODYS = ""  # no property has this id
 
 
@@ -46,6 +44,3 @@ class Asker:
         Replaced before anybody reads it, so that the answers to both are the same in every byte and take as long.
         """
         return [(name, text if name != "property" or self.may_see(text) else NOBODYS) for name, text in parameters]
-
-
-ASKER = web.RequestKey("asker", Asker)

@@ -21,11 +21,10 @@ from typing import NamedTuple
 import orjson
 from aiohttp import hdrs, web
 
-from collector.analyst.access import Route, Rule, not_admitted, refusal
+from collector.analyst.access import ASKER, Route, Rule, not_admitted, refusal
 from collector.analyst.askers import Askers, Way, is_of_same_origin
 from collector.analyst.blocking import Bounded, RunBlocking
 from collector.analyst.passes import SESSION_S
-from collector.analyst.roles import ASKER
 from collector.analyst.roster import NAME
 from collector.analyst.tries import Tries
 from collector.analyst.users import MAX_PASSWORD, OPERATOR

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from collector.built import BEACON
 from collector.door.answers import Answer, Handler, Routes, answer, takes_gzip
 
 PATH = "/b.js"
 MAX_AGE_S = 86_400
 
-_BUILT = Path(__file__).parent.parent / "_web" / "b.js"
 _OPEN = "Access-Control-Allow-Origin: *\r\nCross-Origin-Resource-Policy: cross-origin\r\n"  # for pages of any site
 _KEPT = f"{_OPEN}Cache-Control: public, max-age={MAX_AGE_S}\r\nVary: Accept-Encoding\r\n"
 _NOT_BUILT = answer(
@@ -31,7 +31,7 @@ _NOT_BUILT = answer(
 class Beacon:
     """Gives the beacon; one per worker."""
 
-    def __init__(self, built: Path = _BUILT) -> None:
+    def __init__(self, built: Path = BEACON) -> None:
         self._plain = self._zipped = _NOT_BUILT
         if built.is_file():
             script = built.read_bytes()

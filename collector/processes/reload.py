@@ -3,7 +3,7 @@
 First a rehearsal: the same command line, from the code on disk, in a process that reads the configuration, makes what
 a worker makes, and leaves the settings it found good; whatever is wrong costs a sentence and nothing else. The next
 image runs under exactly these settings. State travels as JSON in a memfd, its number in a variable of the environment.
-Called by supervisor.py, which decides when, and by cli.py, which is what both of the new processes run first.
+Called by supervisor.py, which decides when, and by commands/serve.py, which both of the new processes run first.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What `collector serve` tells a person who starts it: where everything is, how to begin, and what to be warned about.
 
-Sentences only, made of values that cli.py hands over; printed on stderr before the first event arrives.
+Sentences only, made of values that commands/serve.py hands over; printed on stderr before the first event arrives.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from collector.catalogue.registry import Registry
 from collector.catalogue.releases import Releases
 from collector.tools.client import OPERATOR_TOKEN, reachable
+
+NOTHING_TO_COUNT = "Warning: no [[site]] and no [[product]] is configured: the collector refuses every event."
 
 
 def where_everything_is(public: str, analyst: str, data: Path, config: Path | None, *, token_given: bool) -> list[str]:
@@ -50,18 +52,14 @@ def how_to_begin(public: str, data: Path, example: Path) -> list[str]:
     ]
 
 
-def warning_of_registry(registry: Registry) -> list[str]:
-    """Said where nothing can ever be counted."""
-    if registry.sites or registry.products:
-        return []
-    return ["Warning: no [[site]] and no [[product]] is configured: the collector refuses every event."]
-
-
-def warning_of_releases(releases: Releases, registry: Registry) -> list[str]:
-    """Said where checks of a version that is offered would not be told apart."""
+def warnings_of(registry: Registry, releases: Releases) -> list[str]:
+    """What is well-formed and hardly meant: nothing can be counted, or versions that are offered are not told apart."""
     return [
-        f"Warning: {version} is released, and not among the versions of its [[product]]: it is counted as (other)."
-        for version in releases.unknown_versions(registry)
+        *([] if registry.sites or registry.products else [NOTHING_TO_COUNT]),
+        *(
+            f"Warning: {version} is released, and not among the versions of its [[product]]: it is counted as (other)."
+            for version in releases.unknown_versions(registry)
+        ),
     ]
 
 

@@ -23,6 +23,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.built import COUNTRIES
+
 START_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 12.0
 ASK_TIMEOUT_S = 20.0
@@ -37,7 +39,6 @@ hosts = ["www.example.org"]
 routes = ["/**"]
 """
 PACKAGE = Path(__file__).parents[2]
-_GEO = PACKAGE / "_web" / "geo" / "country.mmdb"
 
 
 class Unusable(Exception):
@@ -167,8 +168,8 @@ def collector(version: Version, disk: Path, workers: int = 1) -> Iterator[Collec
             "SEGMENT_S": "1",
         }
         # Another commit's tree has no built files: both versions look countries up in the same database.
-        if _GEO.is_file():
-            settings["GEOIP_DB"] = str(_GEO)
+        if COUNTRIES.is_file():
+            settings["GEOIP_DB"] = str(COUNTRIES)
         environment = {f"COLLECTOR_{name}": value for name, value in settings.items()}
         log = here / "log"
         process = _started([version.python, "-m", "collector", "serve"], log, version.tree, environment)
@@ -179,7 +180,7 @@ def collector(version: Version, disk: Path, workers: int = 1) -> Iterator[Collec
 
 def with_countries() -> bool:
     """Whether collectors have a country database to look callers up in."""
-    return _GEO.is_file()
+    return COUNTRIES.is_file()
 
 
 def tree_cpu_s(root: int) -> float:

@@ -26,6 +26,7 @@ from collector.catalogue.declarations import Declarations, read_declarations
 from collector.data_folder import hold
 from collector.errors import Code
 from collector.metrics import Metrics
+from collector.named_files import region_of
 from collector.settings import read_settings
 from collector.spool.segment import Life
 from collector.stats.answer import Answers
@@ -37,7 +38,6 @@ from collector.tools.bench.rounds import BATCH, LOADING_PATIENCE_S, all_loaded
 from collector.tools.simulate.days import Days
 from collector.tools.simulate.history import SEALS_AT_S, SteppedClock, fill
 from collector.warehouse.tables import DAY_S, HOT, SEALED
-from collector.worker import region_of
 
 DAYS, VISITORS = 30, 2_000
 BACKLOG_S = 15

@@ -7,7 +7,7 @@
     5. what was read of each file is remembered, and nothing of the import is left
 
 Killed anywhere it goes on there: in 2 after the last chunk, with another key and epoch; from 3 on the same bytes go the
-same way. Days are sealed under the import's own node and never lie in `hot`. Called by import_command.py.
+same way. Days are sealed under the import's own node and never lie in `hot`. Called by commands/import_log.py.
 """
 
 from __future__ import annotations

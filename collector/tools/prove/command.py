@@ -14,7 +14,7 @@ import click
 FEWEST = 100
 
 
-@click.command("prove", short_help="Prove that nothing of a caller is left.")
+@click.command("prove")
 @click.option("--strict", is_flag=True, help="Run with --strict-memory: then nothing may be in memory either.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write all of it here.")
 @click.option("--requests", type=click.IntRange(min=FEWEST), default=10_000, metavar="N", help="Default: 10000")

@@ -2,7 +2,7 @@
 
 Each request is judged, capped and marked as the door does, appended to the spool, loaded and, when its day is due,
 sealed by the real sealer; all of it goes by a clock that is stepped from day to day. The caller holds the directory.
-Called by collector/simulate_command.py.
+Called by commands/simulate.py.
 """
 
 from __future__ import annotations

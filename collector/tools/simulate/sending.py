@@ -1,7 +1,7 @@
 """Sends made-up requests of today to a collector that runs, through its real HTTP port, each from its own address.
 
 Events carry ids and go in batches, one a request, as a client sends them; a request that got no answer, or was told to
-come again, is sent again with the same ids, so that it counts once. Called by collector/simulate_command.py.
+come again, is sent again with the same ids, so that it counts once. Called by commands/simulate.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`collector query`: what an operator types to ask a report, and the answer as a table, JSON or CSV.
+"""`collector query` and `reports`: what an operator types to ask a report, and the answer as a table, JSON or CSV.
 
 It asks the running collector's analyst port with DATA/operator.token or, while none runs, the data itself (offline.py).
 What may be asked is checked there, not here: both ways refuse with the same words.
@@ -12,15 +12,16 @@ from urllib.parse import quote, urlencode
 import click
 import orjson
 
-from collector.commands import plainly, reach, read, said_at, settings_options
+from collector.catalogue.declarations import read_declarations
+from collector.commands.common import plainly, reach, read, said_at, settings_options
+from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
-from collector.offline import Parameters, answer_offline
 from collector.settings import Settings
 from collector.tools.client import OPERATOR_TOKEN, token_of
-from collector.tools.table import render
+from collector.tools.table import render, render_reports
 
 
-@click.command(short_help="Ask a report.")
+@click.command()
 @click.argument("report")
 @click.option("--property", required=True, metavar="ID", help="Site or product, as registered.")
 @click.option("--period", metavar="PERIOD", help="today, yesterday, 7d, 4w, 12m, month, last-month, year, all, ...")
@@ -50,16 +51,22 @@ def query(report: str, **given: Any) -> None:
     parameters += [(name, str(value)) for name, value in given.items() if value is not None]
     path = _path(report, parameters)
     settings = read(flags)
+
+    def offline(folder: DataFolder) -> bytes:
+        from collector.offline import answer_offline  # noqa: PLC0415 - a second, that who asks a server need not wait
+
+        return answer_offline(settings, folder, report, parameters)
+
     answer = reach(
         settings,
         analyst_given=bool(flags["analyst"]),
         online=lambda address: _ask(settings, address, path),
-        offline=lambda folder: answer_offline(settings, folder, report, parameters),
+        offline=offline,
     )
     click.echo(render(orjson.loads(answer)) if form == "table" else answer, nl=form == "json")
 
 
-def _path(report: str, parameters: Parameters) -> str:
+def _path(report: str, parameters: list[tuple[str, str]]) -> str:
     try:
         return f"/api/v1/reports/{quote(report, safe='')}?{urlencode(parameters)}"
     except UnicodeEncodeError:  # bytes of the terminal that are no text
@@ -74,3 +81,11 @@ def _ask(settings: Settings, address: str, path: str) -> bytes:
             " Elsewhere, set COLLECTOR_ANALYST_TOKEN."
         )
     return said_at(address, token, path)
+
+
+@click.command()
+@plainly
+def reports() -> None:
+    """List the declared reports: name, dimensions for --by, and the question each answers. Needs no server."""
+    declared = read_declarations().reports.values()
+    click.echo(render_reports((report.name, report.by, report.question) for report in declared), nl=False)

@@ -18,7 +18,7 @@ from collector.analyst.tokens import Tokens
 from collector.analyst.users import MIN_PASSWORD, OPERATOR, Users
 from collector.catalogue.registry import Registry, quoted
 from collector.clock import SystemClock
-from collector.commands import plainly, read, settings_options
+from collector.commands.common import plainly, read, settings_options
 from collector.data_folder import holder_of
 from collector.errors import Misconfigured
 from collector.settings import Settings
@@ -30,7 +30,7 @@ PROPERTIES = click.option(
 )
 
 
-@click.group(short_help="Let people in, and out.")
+@click.group()
 def user() -> None:
     """People who sign in to the dashboard with a name and a password."""
 
@@ -115,7 +115,7 @@ def link(name: str, **flags: str | None) -> None:
     click.echo(_link(settings.data, _address(settings), name))
 
 
-@click.group(short_help="Make and revoke tokens for programs.")
+@click.group()
 def token() -> None:
     """Tokens for programs that ask: sent as  Authorization: Bearer TOKEN."""
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import click
 
 from collector.analyst.backup import BASE
-from collector.commands import plainly, reach, read, settings_options
+from collector.commands.common import plainly, reach, read, settings_options
 from collector.data_folder import DataFolder, hold
 from collector.disk import DISK
 from collector.errors import Corrupt, Misconfigured
@@ -34,7 +34,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 _PRIVATE = 0o600
 
 
-@click.command(short_help="Write what is sealed to a file.")
+@click.command()
 @click.argument("file", type=FILE)
 @settings_options("config", "data", "analyst", "clickhouse")
 @plainly
@@ -57,7 +57,7 @@ def backup(file: Path, **flags: str | None) -> None:
     click.echo(f"{file}: {file.stat().st_size:,} bytes, {rows:,} rows. Keep it elsewhere.")
 
 
-@click.command(short_help="Bring a backup into an empty collector.")
+@click.command()
 @click.argument("file", type=FILE)
 @settings_options("config", "data", "clickhouse")
 @plainly

@@ -16,7 +16,7 @@ import click
 import orjson
 
 from collector.analyst.quarantine import BASE, listed
-from collector.commands import Command, P, plainly, reach, read, said_at, settings_options
+from collector.commands.common import Command, P, plainly, reach, read, said_at, settings_options
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
 from collector.offline import quarantine_offline, retry_offline
@@ -56,7 +56,7 @@ def _reaching(command: Command[P]) -> Command[P]:
     return settings_options("config", "data", "analyst")(plainly(command))
 
 
-@click.group(short_help="Look at what could not be counted.", help=HELP)
+@click.group(help=HELP)
 def quarantine() -> None:
     """The group; what it says of itself is HELP."""
 

@@ -18,18 +18,17 @@ from pathlib import Path
 
 import click
 
-from collector.assembly import check_settings
-from collector.commands import plainly, read, settings_options
+from collector.commands.common import plainly, read, settings_options
 from collector.data_folder import hold
 from collector.errors import Misconfigured
 from collector.log import configure
+from collector.named_files import check_settings, region_of
 from collector.settings import Settings
 from collector.tools.simulate.days import Days
 from collector.tools.simulate.history import fill
 from collector.tools.simulate.sending import requests_of_today, send
 from collector.tools.simulate.truth import Truth
 from collector.tools.simulate.visitors import DAY_S
-from collector.worker import region_of
 
 DAYS, VISITORS, SEED = 90, 700, 1
 LONGEST_DAYS = 760  # what is sealed is kept 25 months
@@ -40,7 +39,7 @@ _LENGTH = re.compile(r"(\d{1,6})([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
-@click.command("simulate", short_help="Make up traffic, and what reports must say of it.")
+@click.command("simulate")
 @click.option("--days", type=click.IntRange(1, LONGEST_DAYS), default=DAYS, show_default=True, help="How many days.")
 @click.option("--last", metavar="DATE", help="The last of them, UTC. Default: today, up to now.")
 @click.option("--visitors", type=click.IntRange(1, 1_000_000), default=VISITORS, show_default=True, help=PEOPLE)

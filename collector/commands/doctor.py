@@ -18,11 +18,11 @@ import click
 import orjson
 
 from collector.analyst.doctor import BASE
-from collector.assembly import check_settings
-from collector.commands import reach, read, said_at, settings_options
+from collector.commands.common import reach, read, said_at, settings_options
 from collector.data_folder import DataFolder, holder_of
 from collector.doctor.line import STATES, Line, State, as_json, fail, from_json, ok, worst
 from collector.errors import Misconfigured
+from collector.named_files import check_settings
 from collector.offline import examine_offline
 from collector.settings import EXAMPLE, Settings
 from collector.tools.client import OPERATOR_TOKEN, Unanswered, call, token_of
@@ -38,7 +38,7 @@ _REFUSED = {
 _HANGS = "Look at its log, and whether a worker hangs: kill -KILL that one, and another is started."
 
 
-@click.command(short_help="Look whether all is well.")
+@click.command()
 @click.option("--json", "as_machine", is_flag=True, help="Tell it as JSON.")
 @settings_options("config", "data", "analyst", "geoip_db", "clickhouse")
 def doctor(*, as_machine: bool, **flags: str | None) -> None:

@@ -1,7 +1,7 @@
 """What the commands share: options that are settings, errors in one sentence, and the way to what is kept.
 
 What is kept is asked for at the running collector's analyst port or, while none runs, looked at here, holding the data
-directory. cli.py and quarantine_commands.py are made of this; nothing here knows a command.
+directory. The other modules here are made of this; it knows no command.
 """
 
 from __future__ import annotations

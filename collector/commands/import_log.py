@@ -1,7 +1,7 @@
 """`collector import-log`: its options, and what is said while it reads and at its end.
 
 It reads, counts and folds in this process (tools/import_log/), and has the days sealed by the running collector or,
-while none runs, here (seal_command.py), exactly as the collector's own.
+while none runs, here (seal.py), exactly as the collector's own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import click
 
 from collector.catalogue.declarations import read_declarations
 from collector.clock import SystemClock
-from collector.commands import plainly, read, settings_options
+from collector.commands.common import plainly, read, settings_options
+from collector.commands.seal import seal_now
 from collector.data_folder import hold
 from collector.disk import DISK
 from collector.errors import Misconfigured
 from collector.log import configure
-from collector.seal_command import seal_now
 from collector.settings import Settings
 from collector.tools.import_log.counting import Counting
 from collector.tools.import_log.hits import TELLS, Hits, excluded_by
@@ -30,7 +30,7 @@ from collector.worker import judge_of
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("import-log", short_help="Count page hits of web server logs.")
+@click.command("import-log")
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
 @click.option("--site", metavar="ID", help="Whose hits they are, of several sites, where lines do not name hosts.")
 @settings_options("config", "data", "analyst", "geoip_db", "clickhouse")

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from collector.analyst.sealing import BASE, NODE, told_as_json
-from collector.commands import plainly, reach, read, said_at, settings_options
+from collector.commands.common import plainly, reach, read, said_at, settings_options
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
 from collector.offline import seal_offline
@@ -20,7 +20,7 @@ from collector.settings import Settings
 from collector.tools.client import OPERATOR_TOKEN, token_of
 
 
-@click.command(short_help="Seal the days that are due.")
+@click.command()
 @click.option("--node", metavar="HEX", help="Seal for a collector that is gone: the name in its DATA/node.")
 @settings_options("config", "data", "analyst", "clickhouse")
 @plainly

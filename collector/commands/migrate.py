@@ -16,7 +16,7 @@ import click
 from clickhouse_connect.driver.client import Client
 
 from collector.catalogue.declarations import read_declarations
-from collector.commands import plainly, read, settings_options
+from collector.commands.common import plainly, read, settings_options
 from collector.errors import Misconfigured, Unavailable
 from collector.warehouse.access import PASSWORDS, Statement, access_statements
 from collector.warehouse.engine import FAILURES, away
@@ -28,7 +28,7 @@ from collector.warehouse.tables import SCHEMA, Place
 _CLUSTER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-@click.command(short_help="Make a ClickHouse server ready, or a cluster of replicas.")
+@click.command()
 @click.option("--cluster", metavar="NAME", help="On every replica of this cluster (of one shard), tables replicated.")
 @click.option("--dry-run", is_flag=True, help="Print every statement, and send none.")
 @settings_options("config", "clickhouse")
