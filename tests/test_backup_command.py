@@ -62,7 +62,7 @@ def test_what_a_running_collector_sealed_is_answered_alike_by_an_empty_one(
     assert (done.returncode, done.stderr) == (0, "")
     (Stack.data_in(other) / "restoring").write_bytes(b'{"backup":"0123"}')  # as if the restore had been killed
     restored = start_stack(config=CONFIG)
-    assert restored.said("a restore did not end") == 1
+    eventually(lambda: restored.said("a restore did not end") == 1, "it says that a restore did not end")
     assert restored.ask("pages", **asked) == told
     refused = restored.command("backup", str(file))
     assert (refused.returncode, "a restore did not end there" in refused.stderr) == (1, True)

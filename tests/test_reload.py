@@ -104,7 +104,7 @@ def test_reloads_under_load_fail_no_request_lose_nothing_and_count_nobody_twice(
 ) -> None:
     stack = start_stack(config=configuration(2), workers=None)
     epoch = stack.metrics()["collector_epoch"]
-    senders = [Sender(stack.public, fresh=False) for _ in range(8)]
+    senders = [Sender(stack.public, fresh=False) for _ in range(4)]
     senders += [Sender(stack.public, fresh=True) for _ in range(2)]
     senders += [Sender(stack.public, fresh=False, pause_s=0.4)]  # mostly idle: its connection is closed in between
     try:

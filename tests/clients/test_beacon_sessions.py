@@ -20,7 +20,7 @@ PATHS = ["/", "/pricing", "/docs", "/blog", "/download"]
 GO_ON = 0.6
 GO_BACK = 0.3
 FROM_ELSEWHERE = 0.4
-FAST_SESSIONS, ALL_SESSIONS = 20, 200
+FAST_SESSIONS, ALL_SESSIONS = 10, 200
 SWITCHING = 0.25  # of views, tabs are switched before somebody goes on
 
 
