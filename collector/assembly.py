@@ -1,4 +1,4 @@
-"""Where the objects meet: what the warehouse process is made of, and what offline.py and worker.py need.
+"""Where the objects meet: what the warehouse process is made of, and what offline.py needs.
 
 The only place besides the commands and worker.py that reads settings. Nothing here decides anything; it builds,
 connects, waits for the signal to stop, and takes apart in the reverse order.

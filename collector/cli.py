@@ -6,11 +6,14 @@ whose every process is one.
 
 from __future__ import annotations
 
-from importlib import import_module
+import os
 
 import click
+from click.shell_completion import CompletionItem
 
 from collector.commands.common import run_whole
+from collector.errors import Misconfigured
+from collector.importing import imported
 from collector.log import configure
 
 # name: module, what it is called there, what it does
@@ -37,6 +40,12 @@ COMMANDS = {
 CHILD = "child"  # one process of a supervisor: nobody types it, and no list has it
 
 
+class NotWholeError(click.ClickException):
+    """The command cannot be imported. A supervisor ends with a first process that says so (EXIT_MISCONFIGURED)."""
+
+    exit_code = os.EX_CONFIG
+
+
 class Commands(click.Group):
     """COMMANDS, none of which is imported before it is asked for."""
 
@@ -52,8 +61,27 @@ class Commands(click.Group):
             module, called, _ = COMMANDS[cmd_name]
         else:
             return None
-        command: click.Command = getattr(import_module(module), called)
+        try:
+            command: click.Command = getattr(imported(module), called)
+        except Misconfigured as error:
+            raise NotWholeError(str(error)) from None
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is typed, or a word about those that are spelled alike."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may be typed here."""
+        found = [
+            CompletionItem(name, help=does) for name, (*_, does) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of them."""

@@ -11,16 +11,15 @@ any point it begins again where the files say it was, because of one order:
 The frozen file goes last: it is all that says that its segments are counted. Were it deleted first, a crash between the
 two would leave segments that look new, and count them twice. Found at start, it is verified again, never made again.
 While the database is away its segments may go earlier: events never lie longer than an hour, and it holds their cells.
-What is refused for good goes to quarantine (quarantine.py), where a frozen file still speaks for its segments. A batch
-with a marker that disagrees, or damaged on disk, stays until somebody has looked, one that cannot be read is tried
-again; the others go on. What comes for a sealed day is folded by itself (writing.py); while one is sealed, it waits.
+What is refused for good goes to quarantine, where a frozen file still speaks for its segments; what disagrees with its
+marker or the disk does not give stays (stopped.py), and the others go on. What comes for a sealed day is folded by
+itself (writing.py); while a day is being sealed (sealer.py), it waits.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from math import inf
 from pathlib import Path
 
 from collector.clock import Clock
@@ -34,12 +33,11 @@ from collector.spool.lag import Lag
 from collector.spool.reader import SpoolReader
 from collector.spool.seen import Seen
 from collector.spool.segment import Life, Segment
-from collector.warehouse.batch import FROZEN, SEALING, SUFFIX, Batch, Frozen, freeze, is_being_sealed, read_frozen
+from collector.stopped import LOOK_AGAIN_S, Stopped
+from collector.warehouse.batch import FROZEN, SEALING, SUFFIX, Batch, Frozen, freeze, frozen_in, is_being_sealed
 from collector.warehouse.insert_once import NotInsertable
 from collector.warehouse.writing import Writing
 
-FORGET_EVERY_S = 1.0  # ids past their time, while nothing is loaded
-LOOK_AGAIN_S = 60.0  # at what could not be read
 OLD_S = 600  # while the database is away: events become cells, and go, well within an hour (privacy.md C3)
 MAX_PAUSE_PASSES = 50  # passes left out after failures in a row: 1, 2, 4, ... at most 10 s when called every 0.2 s
 
@@ -66,18 +64,16 @@ class Loader:
         self._clock, self._metrics = clock, metrics
         self._lag = Lag(reader.disk, clock, metrics.lag)
         self._waiting: OrderedDict[Path, Frozen] = OrderedDict()
-        self.stopped: dict[Path, float] = {}  # until somebody has looked, or that time
+        self.stopped = Stopped(clock)
         self._counted, self._spoken_for = set[str](), set[str]()
         self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
-        self._settled, self._settle_at_s, self._forgot_s = False, 0.0, 0.0
-        self._failures = self._pause = self._verified = 0
+        self._settled, self._settle_at_s, self._failures, self._pause, self._verified = False, 0.0, 0, 0, 0
 
     def load_ready(self) -> int:
         """Insert what is frozen, then freeze and insert one group of closed segments; how many events were verified.
 
-        Call it again at once while it returns more than 0. Without the database or the disk it returns 0 and, called
-        on, tries again ever more rarely; nothing is lost by that.
+        Call it again at once while it returns more than 0. Without the database or the disk it tries ever more rarely.
         """
         if self._pause:
             self._pause -= 1
@@ -101,7 +97,8 @@ class Loader:
             self._failures = 0
         finally:  # also while the database is the wrong one: ids have their time, and alerts go by what waits
             self._writing.look_at_merges()
-            self._forget_ids()
+            if not self._verified:
+                self._seen.tend(self._clock.now())
             self._tell()
         return self._verified
 
@@ -116,7 +113,7 @@ class Loader:
         self._earlier.taking_back(name)
         frozen = self.quarantine.release(name, self._frozen)
         self._settled = True
-        self.stopped.pop(frozen.path, None)
+        self.stopped.let_go(frozen.path)
         self._earlier.taken_back(frozen.segments, frozen.events)
         self._wait_for(frozen)
         self._pause = self._verified = 0
@@ -130,37 +127,46 @@ class Loader:
 
     def _settle(self) -> None:
         """Learn from the files what is to be done: open segments of dead workers, frozen files, files set aside."""
-        self._waiting.clear()
+        known, self._waiting = self._waiting, OrderedDict()
+        self._settle_at_s = self._clock.now() + OLD_S  # a worker that got no successor may have died since
         self._spoken_for.clear()
         for folder in (self._frozen, self.quarantine.folder):
             self._disk.tidy(folder)
         self._reader.settle()
-        for path in [self._frozen / name for name in self._disk.names(self._frozen) if name.endswith(SUFFIX)]:
-            try:
-                frozen = read_frozen(self._disk, path)
-            except Corrupt:
-                self.quarantine.take(path)
-            else:
+        for path, frozen in frozen_in(self._disk, self._frozen):
+            if isinstance(frozen, Frozen):
                 self._wait_for(frozen)
                 self._earlier.found_frozen(path.name, frozen.segments, frozen.events)
-        for path in self.quarantine.batches():
+            elif isinstance(frozen, Unreadable):
+                self.stopped.add(path, frozen)
+                if path in known:
+                    self._wait_for(known[path])
+                else:
+                    self._settle_at_s = self._clock.now() + LOOK_AGAIN_S
+                    self._speak_for_older(path)
+            else:
+                self.quarantine.take(path)
+        for path, aside in self.quarantine.batches():
             if is_moved := self._frozen / path.name not in self._waiting:  # and maybe the sync of that failed
                 self._metrics.quarantined(self._refused.pop(path.name, 0))
-            try:
-                self._spoken_for.update(segments := read_frozen(self._disk, path).segments)
-                if is_moved:
-                    self._earlier.gone(segments)
-                with suppress(BlockingIOError):  # at the next start, then: they stay unread
-                    self._reader.delete(segments)
-            except Corrupt as corrupt:
-                # Which segments it stands for is not known any more: every one as old as it is may be counted already.
-                written_s = self._disk.modified_s(path)
-                older = [each for each in self._reader.segments() if self._disk.modified_s(each.path) <= written_s]
-                self._spoken_for.update(segment.name for segment in older)
-                self._earlier.found(older)
-                log.critical("a file of batches is damaged: its segments stay unread", reason=str(corrupt))
+            if isinstance(aside, Corrupt):
+                self._speak_for_older(path)
+                log.critical("a file of batches is damaged: its segments stay unread", reason=str(aside))
+                continue
+            self._spoken_for.update(aside.segments)
+            if is_moved:
+                self._earlier.gone(aside.segments)
+            with suppress(BlockingIOError):  # at the next start, then: they stay unread
+                self._reader.delete(aside.segments)
+        self.stopped.let_go_but([self._frozen / name for name in self._disk.names(self._frozen)])
         self._settled = True
-        self._settle_at_s = self._clock.now() + OLD_S  # a worker that got no successor may have died since
+
+    def _speak_for_older(self, path: Path) -> None:
+        """Which segments a file stands for is not known now: every one as old as it is may be counted already."""
+        written_s = self._disk.modified_s(path)
+        older = [each for each in self._reader.segments() if self._disk.modified_s(each.path) <= written_s]
+        self._spoken_for.update(segment.name for segment in older)
+        self._earlier.found(older)
 
     def _wait_for(self, frozen: Frozen) -> None:
         self._waiting[frozen.path] = frozen
@@ -203,7 +209,7 @@ class Loader:
     def _load_waiting(self) -> None:
         """Load every frozen file; at the first one the database does not take now, leave the others for later."""
         for path, frozen in list(self._waiting.items()):
-            if self.stopped.get(path, 0) <= self._clock.now():
+            if not self.stopped.rests(path):
                 try:
                     self._load(frozen)
                 except Unavailable:
@@ -230,8 +236,7 @@ class Loader:
                     self._metrics.verified(batch.events)
                     log.debug("batch verified", batch=batch.name, events=batch.events, rows=batch.rows, new=inserted)
         except Corrupt as corrupt:
-            self.stopped[frozen.path] = self._clock.now() + (LOOK_AGAIN_S if isinstance(corrupt, Unreadable) else inf)
-            log.critical("a batch is stopped: look at it before anything else", reason=str(corrupt))
+            self.stopped.add(frozen.path, corrupt)
         else:
             self._finish(frozen, refused)
 
@@ -245,7 +250,7 @@ class Loader:
         self._disk.sync_folder(self._frozen)
         self._metrics.quarantined(self._refused.pop(frozen.path.name))
         del self._waiting[frozen.path]
-        self.stopped.pop(frozen.path, None)
+        self.stopped.let_go(frozen.path)
         self._spoken_for.difference_update(frozen.segments)
         self._earlier.gone(frozen.segments)
         self._lag.gone(frozen.segments, loaded=not refused)
@@ -264,12 +269,6 @@ class Loader:
         except OSError as error:
             self._settled = False
             log.warning("what waits for the database stays as it is", error=type(error).__name__)
-
-    def _forget_ids(self) -> None:
-        if not self._verified and abs((now_s := self._clock.now()) - self._forgot_s) >= FORGET_EVERY_S:
-            self._forgot_s = now_s
-            with suppress(OSError):  # later, then
-                self._seen.forget(now_s)
 
     def _is_old(self, paths: list[Path]) -> bool:
         return bool(paths) and min(map(self._disk.modified_s, paths)) < self._clock.now() - OLD_S

@@ -118,7 +118,9 @@ class Metrics:
             registry, "collector_days_unsealed_late", "Days not sealed though they ended 72 hours ago, of any node"
         )
         self._stopped = _gauge(
-            registry, "collector_batches_stopped", "Frozen files that wait for somebody to look: a marker disagrees"
+            registry,
+            "collector_batches_stopped",
+            "Frozen files that wait: a marker disagrees, or the disk does not give them",
         )
 
     def received(self, events: int) -> None:

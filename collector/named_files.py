@@ -7,6 +7,7 @@ import platform
 from collector.built import COUNTRIES
 from collector.disk import read_named
 from collector.errors import Misconfigured
+from collector.importing import imported
 from collector.reduce.region import Region
 from collector.reduce.url import canonical
 from collector.settings import Settings
@@ -22,9 +23,7 @@ def check_settings(settings: Settings) -> None:
     if settings.strict_memory and platform.libc_ver()[0] != "glibc":
         raise Misconfigured("strict_memory: needs the GNU C library, which overwrites what is freed")
     if settings.clickhouse is not None:
-        from collector.warehouse.server import Server  # noqa: PLC0415 - who needs no server waits for no client of it
-
-        Server(settings.clickhouse).close()
+        imported("collector.warehouse.server").Server(settings.clickhouse).close()
 
 
 def region_of(settings: Settings) -> Region:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from collector.disk import Disk
 from collector.errors import Corrupt
 from collector.log import log
-from collector.warehouse.batch import SUFFIX, Batch, Frozen, freeze_again, read_frozen
+from collector.warehouse.batch import SUFFIX, Batch, Frozen, freeze_again, frozen_in, read_frozen
 
 FOLDER = "quarantine"
 REFUSED = "refused by the database for good"
@@ -104,9 +104,9 @@ class Quarantine:
         name, events, _ = path.name.split(".")
         self._disk.write_durably(self.folder / f"{name}.{uncounted}-of-{events}.segment", self._disk.read(path))
 
-    def batches(self) -> list[Path]:
-        """The frozen files here, oldest name first."""
-        return [self.folder / name for name in self.names() if name.endswith(SUFFIX)]
+    def batches(self) -> Sequence[tuple[Path, Frozen | Corrupt]]:
+        """The frozen files here, oldest name first, or what is wrong with them."""
+        return frozen_in(self._disk, self.folder)
 
     def list(self) -> list[Kept]:
         """Everything that is kept."""
@@ -144,7 +144,7 @@ class Quarantine:
             raise NotTriable("only batches can be tried again: all that can be read of this segment is counted")
         frozen = self._frozen(path)
         if frozen is None or any(map(_is_damaged, frozen.batches)):
-            raise NotTriable("it is damaged on disk: it cannot be tried again")
+            raise NotTriable("it is damaged, or the disk does not give it: it cannot be tried again now")
         if name in self._disk.names(target):
             raise NotTriable("it is being loaded already")
         self._move(path, target / name)

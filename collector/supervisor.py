@@ -98,7 +98,7 @@ class Supervisor:
                 if self._crew.ended(child):
                     continue
                 status = child.status
-            if status in (0, -signal.SIGTERM):
+            if status in (0, -signal.SIGTERM, -signal.SIGINT):
                 await self._pause(OWN_SIGNAL_S)
             if status == EXIT_MISCONFIGURED and first:
                 self._failed = True

@@ -1,7 +1,7 @@
 """Where the objects of an ingest worker meet: the public port, reduction, marks, and its own directory of the spool.
 
 Everything that takes time is made before a worker says that it is ready and begins to wait for its directory: whoever
-served in its place until then goes on until that moment. Nothing here decides anything; assembly.py runs it.
+served in its place until then goes on until that moment. Nothing here decides anything; commands/child.py runs it.
 """
 
 from __future__ import annotations

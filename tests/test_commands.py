@@ -255,6 +255,24 @@ def _commands(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[t
             yield from _commands(inner, (*words, name))
 
 
+def test_commands_are_listed_completed_and_suggested_without_being_imported() -> None:
+    asked = """
+import sys
+from click.testing import CliRunner
+from collector.cli import collector
+print(CliRunner().invoke(collector, ["--help"]).output)
+print(CliRunner().invoke(collector, ["servr"]).output)
+typed = {"_COLLECTOR_COMPLETE": "bash_complete", "COMP_WORDS": "collector se", "COMP_CWORD": "1"}
+print(CliRunner().invoke(collector, [], env=typed, prog_name="collector").output)
+print([name for name in sys.modules if name.startswith("collector.commands.")])
+"""
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert "  serve       Receive events and answer questions.\n" in told
+    assert "Did you mean one of: 'serve'" in told
+    assert "plain,seal\nplain,serve\n" in told
+    assert told.splitlines()[-1] == "['collector.commands.common']"
+
+
 def test_every_command_and_every_option_is_explained() -> None:
     for words, command in _commands(command_line):
         assert command.help, words

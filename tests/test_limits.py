@@ -255,6 +255,7 @@ def test_hops_are_counted_from_the_right(peer: str, hops: list[str], caller: str
     ("peer", "headers", "lines"),
     [
         ("127.0.0.1", {"X-Forwarded-For": "81.2.69.1"}, 1),
+        ("fd00::7", {"X-Forwarded-For": "81.2.69.1"}, 1),
         ("10.0.0.7", {"x-forwarded-for": "81.2.69.1"}, 1),
         ("10.0.0.7", {}, 0),
         ("192.0.2.1", {"X-Forwarded-For": "81.2.69.1"}, 0),  # a trusted one

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from collector.disk import Disk
-from collector.loader import LOOK_AGAIN_S
+from collector.loader import OLD_S
+from collector.stopped import LOOK_AGAIN_S
 from collector.warehouse.embedded import Embedded
+from collector.warehouse.tables import DAY_S
 from tests.doctoring import ShiftedClock
 from tests.loading import Counted, Place, hit, rows
 from tests.storing import open_with_tables
@@ -24,13 +26,13 @@ class BadSector(Disk):
 
     def __init__(self, path: Path, start: int) -> None:
         self._path = path
-        self._start = start
+        self.start = start
 
     def mend(self) -> None:
         self._path = Path("none")
 
     def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes:
-        if path.name == self._path.name and start >= self._start:
+        if path.name == self._path.name and start >= self.start:
             raise OSError(errno.EIO, "injected")
         return super().read(path, start, length)
 
@@ -80,10 +82,36 @@ def test_a_batch_that_could_not_be_read_is_tried_again_without_a_new_start(engin
     assert place.files() == []
 
 
-def test_a_header_on_a_bad_sector_is_set_aside_and_newer_segments_go_on(engine: Embedded, tmp_path: Path) -> None:
+def test_a_header_on_a_bad_sector_waits_and_newer_segments_go_on(engine: Embedded, tmp_path: Path) -> None:
     place = Place(tmp_path)
     frozen = _frozen(place, engine)
-    loader = place.loader(engine, disk=BadSector(frozen, 0))
+    metrics = Counted()
+    disk, clock = BadSector(frozen, 0), ShiftedClock()
+    loader = place.loader(engine, metrics, clock, disk)
     assert sum(loader.load_ready() for _ in range(5)) == 1
     assert rows(engine.writer(), place.node, "pages") == [("/b", 1)]
-    assert (tmp_path / "quarantine" / frozen.name).exists()
+    assert (frozen.exists(), metrics.stopped) == (True, 1)
+    disk.mend()
+    clock.by_s += LOOK_AGAIN_S
+    assert (loader.load_ready(), metrics.stopped) == (1, 0)
+    assert place.files() == []
+
+
+@pytest.mark.parametrize("passed_s", [2 * OLD_S, -DAY_S])
+def test_a_file_that_goes_wholly_and_comes_back_is_loaded_whatever_the_clock_does(
+    engine: Embedded, tmp_path: Path, passed_s: float
+) -> None:
+    place = Place(tmp_path)
+    frozen = _frozen(place, engine)
+    metrics = Counted()
+    disk, clock = BadSector(frozen, 19), ShiftedClock()
+    loader = place.loader(engine, metrics, clock, disk)
+    assert loader.load_ready() == 1
+    disk.start = 0
+    clock.by_s += passed_s
+    assert [loader.load_ready() for _ in range(3)] == [0, 0, 0]
+    assert (frozen.exists(), metrics.stopped) == (True, 1)
+    disk.mend()
+    clock.by_s += LOOK_AGAIN_S
+    assert (loader.load_ready(), metrics.stopped) == (1, 0)
+    assert place.files() == []

@@ -6,6 +6,8 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -242,6 +244,27 @@ def test_a_version_that_lays_the_memory_out_in_another_way_does_not_take_over(
     eventually(lambda: stack.said("cannot take over from the one that runs") == 1, "the reload is refused")
     assert stack.children() == children
     assert stack.post(HIT).status in GOOD
+
+
+def test_a_version_of_which_a_part_cannot_be_imported_takes_nothing_over_and_does_not_start(
+    start_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    code = copied_code(tmp_path / "copy")
+    stack = start_stack(code=code)
+    children = stack.children()
+    edit(code / "collector" / "assembly.py", "import asyncio\n", "import asyncio\nimport not_there\n")
+    stack.hang_up()
+    eventually(lambda: stack.said("reload refused") == 1, "the reload is refused")
+    assert stack.said("No module named 'not_there'") == 1
+    assert stack.children() == children
+    assert stack.post(HIT).status in GOOD
+    stack.stop()
+    command = [sys.executable, "-m", "collector", "serve", "--data", str(stack.data), "--public", "127.0.0.1:0"]
+    started = subprocess.run(
+        [*command, "--analyst", "127.0.0.1:0"], cwd=code, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert started.returncode == 1
+    assert "No module named 'not_there'" in started.stderr
 
 
 def test_a_child_that_dies_and_an_order_to_stop_during_a_reload_are_heard(stack: Stack) -> None:

@@ -16,6 +16,7 @@ from collector.catalogue.declarations import read_declarations
 from collector.commands.common import plainly, reach, read, said_at, settings_options
 from collector.data_folder import DataFolder
 from collector.errors import Misconfigured
+from collector.importing import imported
 from collector.settings import Settings
 from collector.tools.client import OPERATOR_TOKEN, token_of
 from collector.tools.table import render, render_reports
@@ -53,9 +54,8 @@ def query(report: str, **given: Any) -> None:
     settings = read(flags)
 
     def offline(folder: DataFolder) -> bytes:
-        from collector.offline import answer_offline  # noqa: PLC0415 - a second, that who asks a server need not wait
-
-        return answer_offline(settings, folder, report, parameters)
+        answer: bytes = imported("collector.offline").answer_offline(settings, folder, report, parameters)
+        return answer
 
     answer = reach(
         settings,

@@ -13,6 +13,7 @@ from collector.built import DASHBOARD
 from collector.clock import SystemClock
 from collector.commands.access import first_link
 from collector.commands.common import OPTIONS, plainly, read, settings_options
+from collector.importing import imported
 from collector.log import configure
 from collector.named_files import check_settings
 from collector.processes.reload import handed_on, rehearsed_for
@@ -40,9 +41,7 @@ def serve_command(**flags: str | None) -> None:
     settings = read(flags)
     check_settings(settings)
     if approve:
-        from collector.commands.rehearsal import rehearse  # noqa: PLC0415 - see above
-
-        rehearse(settings)
+        imported("collector.commands.rehearsal").rehearse(settings)
         approve(settings)
         return
 

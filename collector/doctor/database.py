@@ -91,7 +91,11 @@ def stopped(seals: Seals, frozen: Iterable[Frozen | None]) -> Line:
             found += 1
     if found:
         todo = "Look before anything else: was the database put back from a copy, or do two collectors have one name?"
-        return fail("batches", f"{found} frozen files are stopped: their marker tells other counts", todo)
+        return fail(
+            "batches",
+            f"{found} frozen files are stopped: their marker tells other counts, or the disk does not give them",
+            todo,
+        )
     return ok("batches", "none is stopped")
 
 

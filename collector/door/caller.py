@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from collector.log import log
 from collector.metrics import Reason
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Numbers = list[tuple[int, int, int]]  # version, network, mask
 
 # istr: a name that is looked up in every request is folded to one case once, not every time
 _PLATFORM, _MOBILE = istr("Sec-CH-UA-Platform"), istr("Sec-CH-UA-Mobile")
@@ -56,7 +57,7 @@ class Callers:
     """Reads the caller of a request; knows which proxies to believe."""
 
     def __init__(self, trusted_proxies: tuple[Network, ...], forwarded_header: str) -> None:
-        self._trusted = [(net.version, int(net.network_address), int(net.netmask)) for net in trusted_proxies]
+        self._trusted = _as_numbers(trusted_proxies)
         self._header = istr(forwarded_header)
         self._has_warned = False
         self._proxies: dict[str, bytes] = {}  # trusted peers that called before, as text: few, and the operator's own
@@ -76,7 +77,7 @@ class Callers:
     def _address(self, peer: str, headers: CIMultiDictProxy[str]) -> bytes:
         """The rightmost hop that is no trusted proxy; the last readable hop where one cannot be read."""
         address = self._proxies.get(peer) or packed(peer) or _NOWHERE
-        if peer in self._proxies or self._is_trusted(address):
+        if peer in self._proxies or _is_in(address, self._trusted):
             if len(self._proxies) < _PROXIES_REMEMBERED:
                 self._proxies[peer] = address
             hops = headers.getall(self._header, ())
@@ -85,24 +86,29 @@ class Callers:
                 if read is None:
                     break
                 address = read
-                if not self._is_trusted(address):
+                if not _is_in(address, self._trusted):
                     break
-        elif self._header in headers and not self._has_warned:
-            self._warn(address)
+        elif self._header in headers and not self._has_warned and _is_in(address, _OWN):
+            self._has_warned = True  # on the internet anybody may send the header
+            log.warning("if a proxy of yours is before this port, put it in trusted_proxies: it counts as the caller")
         return address
 
-    def _warn(self, address: bytes) -> None:
-        """Say once that a proxy of the operator's own is not believed. On the internet anybody may send the header."""
-        if not ipaddress.ip_address(address).is_global:
-            self._has_warned = True
-            log.warning("a proxy is not in trusted_proxies: all who come through it count as one caller")
 
-    def _is_trusted(self, address: bytes) -> bool:
-        version, number = (4 if len(address) == len(_NOWHERE) else 6), int.from_bytes(address, "big")
-        for of_version, network, mask in self._trusted:  # noqa: SIM110 - a generator costs as much as all the rest here
-            if version == of_version and number & mask == network:
-                return True
-        return False
+def _as_numbers(networks: Iterable[Network]) -> Numbers:
+    return [(net.version, int(net.network_address), int(net.netmask)) for net in networks]
+
+
+_OWN = _as_numbers(map(ipaddress.ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_OWN += _as_numbers(map(ipaddress.ip_network, ("::1/128", "fc00::/7", "fe80::/10")))
+
+
+def _is_in(address: bytes, networks: Numbers) -> bool:
+    """Whether a packed address is in one of these; ipaddress would remember the last 128 that it was asked about."""
+    version, number = (4 if len(address) == len(_NOWHERE) else 6), int.from_bytes(address, "big")
+    for of_version, network, mask in networks:  # noqa: SIM110 - a generator costs as much as all the rest here
+        if version == of_version and number & mask == network:
+            return True
+    return False
 
 
 def _left_out(header: Callable[[str], str | None]) -> Reason | None:

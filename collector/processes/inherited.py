@@ -2,7 +2,7 @@
 
 It travels as one JSON in the child's arguments, which every user of the machine can read; so the settings, which hold
 the analyst token, lie in a memfd whose number is told. The supervisor makes it, `collector child` reads it and hands
-it to assembly.
+it to a worker or the warehouse.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import orjson
 from collector.spool.ids_file import LEAST_HASH, MOST_HASH, IdsFile
 
 LIMIT = 20_000_000
+FORGET_EVERY_S = 1.0
 KEEP_S = 48 * 3600.0
 # Ids claimed per commit, in the order of their hashes: the commits of one group then write different pages, and the
 # WAL grows by one page per id at most.
@@ -52,6 +54,7 @@ class Seen:
         self._file = IdsFile(path)
         self._limit = limit
         self._keep_s = keep_s
+        self._tended_s = 0.0
         self.forgotten_early = 0
 
     @property
@@ -78,6 +81,13 @@ class Seen:
         """
         if self._file.exists():
             self._file.use(lambda db: self._forget_while_idle(db, now_s))
+
+    def tend(self, now_s: float) -> None:
+        """Call it while there is nothing else to do: it forgets about once a second, and later where the disk fails."""
+        if abs(now_s - self._tended_s) >= FORGET_EVERY_S:
+            self._tended_s = now_s
+            with suppress(OSError):
+                self.forget(now_s)
 
     def close(self) -> None:
         """Let go of the file; what was answered is in it already."""

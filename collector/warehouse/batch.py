@@ -170,6 +170,17 @@ def read_frozen(disk: Disk, path: Path) -> Frozen:
     return _frozen(disk, path, header)
 
 
+def frozen_in(disk: Disk, folder: Path) -> list[tuple[Path, Frozen | Corrupt]]:
+    """The files of batches in a folder, oldest name first: each without its bodies, or what is wrong with it."""
+    found: list[tuple[Path, Frozen | Corrupt]] = []
+    for path in [folder / name for name in sorted(disk.names(folder)) if name.endswith(SUFFIX)]:
+        try:
+            found.append((path, read_frozen(disk, path)))
+        except Corrupt as corrupt:
+            found.append((path, corrupt))
+    return found
+
+
 def _read(disk: Disk, path: Path, start: int, length: int) -> bytes:
     """Bytes of a file of batches. Unreadable is a kind of damage: one bad sector must not keep the others waiting."""
     try:

@@ -124,5 +124,5 @@ class SimulatedSeen(Seen):
             raise KilledError
         return repeated
 
-    def forget(self, now_s: float) -> None:
+    def tend(self, now_s: float) -> None:
         """It forgets nothing."""
