@@ -26,6 +26,11 @@ Command = Callable[P, None]
 Result = TypeVar("Result")
 
 _STREAMS = 3  # in, out, errors
+ENDING_S = 3.0  # a collector that does not answer may be ending: its data is free soon
+
+
+class NoAnswerError(Misconfigured):
+    """Nobody answers where a collector should."""
 
 
 def plainly(command: Command[P]) -> Command[P]:
@@ -125,7 +130,13 @@ def reach(
         holder = holder_of(settings.data)
         if holder is None or not holder.analyst:
             raise  # it starts, or is another command that works there
-        return online(holder.analyst)
+        try:
+            return online(holder.analyst)
+        except NoAnswerError as no_answer:
+            try:
+                folder = hold(settings.data, patience_s=ENDING_S)
+            except Misconfigured:
+                raise no_answer from None
     try:
         return offline(folder)
     finally:
@@ -137,7 +148,7 @@ def said_at(address: str, token: Token, path: str, method: str = "GET") -> bytes
     try:
         reply = call(address, token.text, path, method)
     except Unanswered as error:
-        raise Misconfigured(f"{error}. Is the collector running? Start it with: collector serve") from None
+        raise NoAnswerError(f"{error}. Is the collector running? Start it with: collector serve") from None
     if reply.status == HTTPStatus.UNAUTHORIZED:
         raise Misconfigured(f"the token in {token.source} is not accepted at {address}")
     if reply.status == HTTPStatus.SERVICE_UNAVAILABLE:
