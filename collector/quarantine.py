@@ -144,7 +144,7 @@ class Quarantine:
             raise NotTriable("only batches can be tried again: all that can be read of this segment is counted")
         frozen = self._frozen(path)
         if frozen is None or any(map(_is_damaged, frozen.batches)):
-            raise NotTriable("it is damaged, or the disk does not give it: it cannot be tried again now")
+            raise NotTriable("it is damaged on disk, or the disk does not give it: it cannot be tried again now")
         if name in self._disk.names(target):
             raise NotTriable("it is being loaded already")
         self._move(path, target / name)

@@ -267,7 +267,8 @@ class Stack:
             if holder["pid"] != self.process.pid or not holder["public"]:
                 return False
             self.public, self.analyst = holder["public"], holder["analyst"]
-            return self.request("GET", "/healthz").status == 200
+            # The second waits for the warehouse, and is answered also where that has no database.
+            return self.request("GET", "/healthz").status == 200 and self.analyst_request("/readyz", None).status > 0
         except (OSError, ValueError, http.client.HTTPException):
             return False
 
