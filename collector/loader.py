@@ -68,7 +68,8 @@ class Loader:
         self._counted, self._spoken_for = set[str](), set[str]()
         self._refused: dict[str, int] = {}  # by file that is being set aside: events not yet told of
         self._left_out = "", 0, 0  # of the file being frozen: its name, events counted before, events that cannot be
-        self._settled, self._settle_at_s, self._failures, self._pause, self._verified = False, 0.0, 0, 0, 0
+        self._settled, self._settle_at_s = False, 0.0
+        self._failures = self._pause = self._verified = 0
 
     def load_ready(self) -> int:
         """Insert what is frozen, then freeze and insert one group of closed segments; how many events were verified.
