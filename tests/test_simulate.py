@@ -211,7 +211,7 @@ def test_made_up_days_are_never_mixed_with_others(made: tuple[Stack, dict[str, A
 def test_made_up_days_do_not_go_to_a_database_that_holds_counts(tmp_path: Path) -> None:
     config, first, other = tmp_path / "made.toml", tmp_path / "first", tmp_path / "other"
     config.write_text(CONFIG, "utf-8")
-    few = ("--config", str(config), "--days", "1", "--visitors", "5")
+    few = ("--config", str(config), "--days", "2", "--visitors", "5")  # of today, the minutes past midnight hold none
     assert simulate("--data", first, *few).returncode == 0
     other.mkdir(mode=0o700)
     (first / "clickhouse").rename(other / "clickhouse")
