@@ -20,6 +20,8 @@ from tests.loading import Counted, Place, hit, rows
 from tests.storing import open_with_tables
 from tests.test_loader import Away
 
+BEHIND_HEADER = 19  # bytes into a frozen file
+
 
 class BadSector(Disk):
     """Every reading of a file that begins where its sector is bad, or behind, fails."""
@@ -43,75 +45,65 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         yield engine
 
 
-def _frozen(place: Place, engine: Embedded) -> Path:
-    """A frozen file as it lies there while the database is away, and a newer segment."""
-    segment = place.write([(hit("/a"), 0)])
-    os.utime(segment, (1, 1))
-    away: Any = Away(engine)
-    assert place.loader(away).load_ready() == 0
-    (frozen,) = (place.data / "frozen").iterdir()
-    newer = place.write([(hit("/b"), 0)])
-    os.utime(newer, (frozen.stat().st_mtime + 1,) * 2)
-    return frozen
+class Scene:
+    """A frozen file as it lies there while the database is away, a newer segment, and who loads them."""
+
+    def __init__(self, data: Path, engine: Embedded, start: int) -> None:
+        self.place, self.engine, self.clock, self.metrics = Place(data), engine, ShiftedClock(), Counted()
+        os.utime(self.place.write([(hit("/a"), 0)]), (1, 1))
+        away: Any = Away(engine)
+        assert self.place.loader(away).load_ready() == 0
+        (self.frozen,) = (data / "frozen").iterdir()
+        os.utime(self.place.write([(hit("/b"), 0)]), (self.frozen.stat().st_mtime + 1,) * 2)
+        self.disk = BadSector(self.frozen, start)
+        self.loader = self.place.loader(engine, self.metrics, self.clock, self.disk)
+
+    def load(self, times: int) -> list[int]:
+        """How many events each time loaded."""
+        return [self.loader.load_ready() for _ in range(times)]
+
+    def only_the_newer_is_loaded(self) -> None:
+        assert rows(self.engine.writer(), self.place.node, "pages") == [("/b", 1)]
+        assert (self.frozen.exists(), self.metrics.stopped, self.metrics.pending) == (True, 1, 1)
+
+    def once_mended_it_is_loaded(self) -> None:
+        self.disk.mend()
+        self.clock.by_s += LOOK_AGAIN_S
+        assert (self.load(1), self.metrics.stopped) == ([1], 0)
+        assert self.place.files() == []
 
 
 def test_a_batch_on_a_bad_sector_is_stopped_and_the_others_go_on(engine: Embedded, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    frozen = _frozen(place, engine)
-    metrics = Counted()
-    loader = place.loader(engine, metrics, disk=BadSector(frozen, 19))
-    assert sum(loader.load_ready() for _ in range(5)) == 1
-    assert rows(engine.writer(), place.node, "pages") == [("/b", 1)]
-    assert frozen.exists()
-    assert (metrics.stopped, metrics.pending) == (1, 1)
-    assert place.loader(engine).load_ready() == 1  # at the next start: it was a cable
-    assert place.files() == []
+    scene = Scene(tmp_path, engine, BEHIND_HEADER)
+    assert sum(scene.load(5)) == 1
+    scene.only_the_newer_is_loaded()
+    assert scene.place.loader(engine).load_ready() == 1  # at the next start: it was a cable
+    assert scene.place.files() == []
 
 
 def test_a_batch_that_could_not_be_read_is_tried_again_without_a_new_start(engine: Embedded, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    frozen = _frozen(place, engine)
-    metrics = Counted()
-    disk, clock = BadSector(frozen, 19), ShiftedClock()
-    loader = place.loader(engine, metrics, clock, disk)
-    assert [loader.load_ready() for _ in range(3)] == [1, 0, 0]
-    disk.mend()
-    assert (loader.load_ready(), metrics.stopped) == (0, 1)
-    clock.by_s += LOOK_AGAIN_S
-    assert (loader.load_ready(), metrics.stopped) == (1, 0)
-    assert place.files() == []
+    scene = Scene(tmp_path, engine, BEHIND_HEADER)
+    assert scene.load(3) == [1, 0, 0]
+    scene.disk.mend()
+    assert (scene.load(1), scene.metrics.stopped) == ([0], 1)  # not before its minute has passed
+    scene.once_mended_it_is_loaded()
 
 
 def test_a_header_on_a_bad_sector_waits_and_newer_segments_go_on(engine: Embedded, tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    frozen = _frozen(place, engine)
-    metrics = Counted()
-    disk, clock = BadSector(frozen, 0), ShiftedClock()
-    loader = place.loader(engine, metrics, clock, disk)
-    assert sum(loader.load_ready() for _ in range(5)) == 1
-    assert rows(engine.writer(), place.node, "pages") == [("/b", 1)]
-    assert (frozen.exists(), metrics.stopped) == (True, 1)
-    disk.mend()
-    clock.by_s += LOOK_AGAIN_S
-    assert (loader.load_ready(), metrics.stopped) == (1, 0)
-    assert place.files() == []
+    scene = Scene(tmp_path, engine, 0)
+    assert sum(scene.load(5)) == 1
+    scene.only_the_newer_is_loaded()
+    scene.once_mended_it_is_loaded()
 
 
 @pytest.mark.parametrize("passed_s", [2 * OLD_S, -DAY_S])
 def test_a_file_that_goes_wholly_and_comes_back_is_loaded_whatever_the_clock_does(
     engine: Embedded, tmp_path: Path, passed_s: float
 ) -> None:
-    place = Place(tmp_path)
-    frozen = _frozen(place, engine)
-    metrics = Counted()
-    disk, clock = BadSector(frozen, 19), ShiftedClock()
-    loader = place.loader(engine, metrics, clock, disk)
-    assert loader.load_ready() == 1
-    disk.start = 0
-    clock.by_s += passed_s
-    assert [loader.load_ready() for _ in range(3)] == [0, 0, 0]
-    assert (frozen.exists(), metrics.stopped) == (True, 1)
-    disk.mend()
-    clock.by_s += LOOK_AGAIN_S
-    assert (loader.load_ready(), metrics.stopped) == (1, 0)
-    assert place.files() == []
+    scene = Scene(tmp_path, engine, BEHIND_HEADER)
+    assert scene.load(1) == [1]
+    scene.disk.start = 0
+    scene.clock.by_s += passed_s
+    assert scene.load(3) == [0, 0, 0]
+    assert (scene.frozen.exists(), scene.metrics.stopped) == (True, 1)
+    scene.once_mended_it_is_loaded()

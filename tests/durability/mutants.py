@@ -135,6 +135,20 @@ MUTANTS = (
         "        owners.update(dict.fromkeys(known, -1))\n",
         ("tests/test_loader_ids.py",),
     ),
+    Mutant(
+        "what the disk did not give is tried again",
+        "collector/stopped.py",
+        "self._clock.now() if is_unread else None",
+        "None",
+        ("tests/test_loader_bad_sector.py",),
+    ),
+    Mutant(
+        "a header that the disk did not give is not taken for a damaged one",
+        "collector/loader.py",
+        "            elif isinstance(frozen, Unreadable):\n",
+        "            elif not frozen:\n",
+        ("tests/test_loader_bad_sector.py",),
+    ),
 )
 
 

@@ -1,7 +1,9 @@
-"""Rounds of two servers under the same loads, in turns, so that a machine that grows slower or faster falls on both.
+"""Rounds of servers under the same loads, in turns, so that a machine that grows slower or faster falls on all.
 
-A round starts one server, warms it up for 3 s, and loads it three ways: hits, one a request, as fast as answers come;
-the same in batches of 50; and hits at a rate that both sides can take, for their latency. Then the same with the next.
+A round starts every server and warms it up for 3 s; then each is loaded three ways, one server right after the other:
+hits, one a request, as fast as answers come; the same in batches of 50; and hits at a rate that all can take, for
+their latency. Who has no turn idles, and who has the first is another one each round: a server after the other, each
+started for its own loads, made a commit 1.2 times as dear as itself on a machine with neighbours (measured).
 Per load: hits a second as wrk saw them, and the CPU of the server's whole process tree per hit, from just before the
 load to 3 s after it, so that loading into the database is in it. A failed answer, or a hit that was not counted, makes
 a round void. Called by command.py.
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import click
@@ -51,16 +53,19 @@ Runs = Mapping[str, Run]  # by way
 def rounds(sides: Mapping[str, Start], count: int, seconds: int, rate: float) -> Iterator[dict[str, Runs]]:
     """Run every side in turns; void rounds are told and left out. `rate`: requests a second of the paced load."""
     for number in range(1, count + 1):
-        found: dict[str, Runs] = {}
-        for name, start in sides.items():
-            with start() as contender:
+        with ExitStack() as stack:
+            up = [(name, stack.enter_context(start())) for name, start in sides.items()]
+            for _, contender in up:
                 # Other networks than the measured load's, the same known addresses.
                 run_load(contender.port, WARM_UP_S, number + 1_000_000)
-                found[name] = {way: _run(name, way, contender, seconds, number, rate) for way in (HITS, BATCHES, PACED)}
-            for run in found[name].values():
-                click.echo(f"round {number} of {count}  {_told(run)}")
+                all_loaded(contender)
+            found: dict[str, dict[str, Run]] = {name: {} for name in sides}
+            for way in (HITS, BATCHES, PACED):
+                for name, contender in up[number % len(up) :] + up[: number % len(up)]:
+                    run = found[name][way] = _run(name, way, contender, seconds, number, rate)
+                    click.echo(f"round {number} of {count}  {_told(run)}")
         if not any(run.void for runs in found.values() for run in runs.values()):
-            yield found
+            yield dict(found)
 
 
 def pace(start: Start) -> float:
