@@ -28,7 +28,9 @@ Description = dict[str, Any]
 
 def description_of(declarations: Declarations) -> Description:
     """The description with every event it refers to inside; no part of it lies elsewhere."""
-    told: Description = yaml.safe_load((schemas_folder() / "openapi.yaml").read_bytes())
+    # libyaml where the wheel has it: a tenth of the quarter of a second that each start of a warehouse took here.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    told: Description = yaml.load((schemas_folder() / "openapi.yaml").read_bytes(), loader)  # noqa: S506 - a safe one
     for kind, schema in declarations.kinds.items():
         told["components"]["schemas"][kind] = {name: each for name, each in schema.items() if name != "$schema"}
     whole: Description = _whole(told)
