@@ -8,6 +8,7 @@ how many were answered by status, in how many seconds, and how many of 429 and 5
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -41,10 +42,14 @@ class Flood:
         self.seconds = max(self.seconds, other.seconds)
 
 
-def flooded(address: str, *, processes: int, connections: int, seconds: int, events: int, row: int) -> Flood:
-    """Flood it from so many processes, with so many connections each."""
+def flooded(
+    address: str, *, processes: int, connections: int, seconds: int, events: int, row: int, cores: set[int]
+) -> Flood:
+    """Flood it from so many processes on these cores, with so many connections each."""
     command = [sys.executable, "-m", __name__, address, *map(str, (connections, seconds, events, row))]
     running = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(processes)]
+    for each in running:
+        os.sched_setaffinity(each.pid, cores)
     whole = Flood()
     for each in running:
         said = orjson.loads(each.communicate(timeout=seconds + 2 * PATIENCE_S)[0])

@@ -1,6 +1,6 @@
-"""The collector with one leak sown into it: `python -m tests.leaks NAME serve ...`, for tests of `collector prove`.
+"""The collector with leaks sown into it: `python -m tests.leaks NAME,NAME serve ...`, for tests of `collector prove`.
 
-Each leak is a mistake somebody could make: one thing in the code does more than it should. The same leak is sown into
+Each leak is a mistake somebody could make: one thing in the code does more than it should. The same ones are sown into
 every process, for the supervisor starts its children through this module, too. Nothing here is part of the product.
 """
 
@@ -176,23 +176,24 @@ LEAKS: dict[str, Callable[[], None]] = {
 }
 
 
-def command(name: str) -> list[str]:
-    """What runs the collector with this leak."""
-    return [sys.executable, "-m", "tests.leaks", name]
+def command(*names: str) -> list[str]:
+    """What runs the collector with these leaks."""
+    return [sys.executable, "-m", "tests.leaks", ",".join(names)]
 
 
-def sow(name: str) -> None:
-    """Put a leak into this process and its children."""
+def sow(*names: str) -> None:
+    """Put leaks into this process and its children."""
     spawn = child.spawn
 
     def also(words: list[str], *more: Any, **options: Any) -> Any:
         at = words.index("collector")
-        return spawn([*command(name), *words[at + 1 :]], *more, **options)
+        return spawn([*command(*names), *words[at + 1 :]], *more, **options)
 
     child.spawn = also  # type: ignore[assignment] # sown
-    LEAKS[name]()
+    for name in names:
+        LEAKS[name]()
 
 
 if __name__ == "__main__":
-    sow(sys.argv.pop(1))
+    sow(*sys.argv.pop(1).split(","))
     main()

@@ -6,6 +6,7 @@ constraint that somebody added: it is kept apart, and taken at last.
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -87,9 +88,14 @@ def run(place: Place, what: str, point: int = 0) -> list[str]:
     return ran.stdout.splitlines()
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    place = Place(tmp_path)
+# Every other step, other ones each time; `make test-slow`: every one.
+STRIDES = pytest.mark.parametrize("stride", [2, pytest.param(1, marks=pytest.mark.slow)])
+
+
+def begun(folder: Path) -> Place:
+    """Two segments that wait for a loader."""
+    folder.mkdir(exist_ok=True)
+    place = Place(folder)
     place.write([(hit("/bad"), 0), (hit("/good", HOUR + 24), 0)], [(hit("/bad"), 0)])
     return place
 
@@ -99,25 +105,30 @@ def assert_exact(place: Place) -> None:
     assert place.files() == []
 
 
-@pytest.mark.parametrize("point", range(1, len(ASIDE) + 1))
-def test_killed_while_it_sets_aside_every_event_counts_once(place: Place, point: int) -> None:
-    assert run(place, "set aside", point) == [ASIDE[point - 1]]
-    if point > ASIDE.index("os.rename") + 1:
-        assert len(list((place.data / "quarantine").iterdir())) == 1
-    assert_exact(place)
+@STRIDES
+def test_killed_while_it_sets_aside_every_event_counts_once(tmp_path: Path, stride: int) -> None:
+    for point in range(random.randrange(stride), len(ASIDE), stride):
+        place = begun(tmp_path / ASIDE[point])
+        assert run(place, "set aside", point + 1) == [ASIDE[point]]
+        if point > ASIDE.index("os.rename"):
+            assert len(list((place.data / "quarantine").iterdir())) == 1
+        assert_exact(place)
 
 
-@pytest.mark.parametrize("point", range(1, len(RETRY) + 1))
-def test_killed_while_it_tries_again_every_event_counts_once(place: Place, point: int) -> None:
-    *_, counted = run(place, "set aside")
-    assert counted == "[('/good', 1)]"
-    (name,) = place.files()
-    assert run(place, "retry", point) == [RETRY[point - 1]]
-    assert place.files() == [name]
-    assert_exact(place)
+@STRIDES
+def test_killed_while_it_tries_again_every_event_counts_once(tmp_path: Path, stride: int) -> None:
+    for point in range(random.randrange(stride), len(RETRY), stride):
+        place = begun(tmp_path / RETRY[point])
+        *_, counted = run(place, "set aside")
+        assert counted == "[('/good', 1)]"
+        (name,) = place.files()
+        assert run(place, "retry", point + 1) == [RETRY[point]]
+        assert place.files() == [name]
+        assert_exact(place)
 
 
-def test_the_steps_above_are_all_there_are_and_only_what_is_refused_is_kept(place: Place) -> None:
+def test_the_steps_above_are_all_there_are_and_only_what_is_refused_is_kept(tmp_path: Path) -> None:
+    place = begun(tmp_path)
     assert run(place, "set aside")[0] == f"finished {len(ASIDE)}"
     told, finished, _ = run(place, "retry")
     assert told == "Retried(loaded=2, refused=0, waiting=0, stopped=0)"
