@@ -86,13 +86,14 @@ def everything(asker: Asker) -> list[Any]:
 
 
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])  # other ones each time
-def test_500_hostile_texts_in_every_parameter_change_nothing_and_never_come_back(
+def test_hostile_texts_in_every_parameter_change_nothing_and_never_come_back(
     stack: Stack, asker: Asker, every: int
 ) -> None:
     texts = payloads()
     assert len(set(texts)) >= 500
     before = everything(asker)
-    for text in texts[random.randrange(every) :: every]:
+    first = random.randrange(every)
+    for text in texts[first::every]:
         assert_refused(asker.get(text, [*PAGES.items()]), 404, text)
         assert_refused(asker.get("pages", [*PAGES.items(), (text, "1")]), 400, text)
         for name in ("property", "period", "from", "to", "interval", "by", "filter", "sort"):
@@ -103,10 +104,10 @@ def test_500_hostile_texts_in_every_parameter_change_nothing_and_never_come_back
         for name in ("limit", "offset", "compare", "format"):
             assert_refused(asker.get("pages", [*PAGES.items(), (name, text)]), 400, text)
         assert_picks_nothing(asker, text)
-    assert everything(asker) == before
+    assert everything(asker) == before, first
     assert before[1][1]["events"] == 480
-    assert MARK not in stack.log_text
-    assert "level=error" not in stack.log_text
+    assert MARK not in stack.log_text, first
+    assert "level=error" not in stack.log_text, first
 
 
 def assert_refused(reply: tuple[int, bytes], status: int, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -34,9 +35,10 @@ def resident_bytes(stack: Stack) -> int:
 def other_cores(stack: Stack) -> set[int]:
     """Give the worker a core of its own, for its callers are other machines elsewhere; the cores left for them."""
     own, *others = sorted(os.sched_getaffinity(0))
-    if others:
-        for thread in Path(f"/proc/{stack.children('worker')[0]}/task").iterdir():
-            os.sched_setaffinity(int(thread.name), {own})
+    for pid in [stack.process.pid, *stack.children()] if others else []:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):  # it has ended
+                os.sched_setaffinity(int(thread.name), {own} if pid in stack.children("worker") else others)
     return set(others) or {own}
 
 

@@ -46,7 +46,7 @@ NOW, BARE = "collector", "bare"
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--against", metavar="COMMIT", help="Compare with the collector of that commit instead of with bare.")
-@click.option("--rounds", "count", default=3, show_default=True, type=click.IntRange(min=1), help="In turns.")
+@click.option("--rounds", "count", default=4, show_default=True, type=click.IntRange(min=1), help="In turns.")
 @click.option("--seconds", default=8, show_default=True, type=click.IntRange(min=1), help="Length of one load.")
 @click.option(
     "--hits", default=5_000_000, show_default=True, help="For memory; 0: only the rounds, no database either."

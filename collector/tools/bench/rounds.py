@@ -2,11 +2,11 @@
 
 A round starts every server and warms it up for 3 s; then each is loaded three ways, one server right after the other:
 hits, one a request, as fast as answers come; the same in batches of 50; and hits at a rate that all can take, for
-their latency. Who has no turn idles, and who has the first is another one each round: a server after the other, each
-started for its own loads, made a commit 1.2 times as dear as itself on a machine with neighbours (measured).
+their latency. Who has no turn idles, and the order is turned round each time: a server after the other, each started
+for its own loads, made a commit 1.2 times as dear as itself on a machine with neighbours (measured).
 Per load: hits a second as wrk saw them, and the CPU of the server's whole process tree per hit, from just before the
-load to 3 s after it, so that loading into the database is in it. A failed answer, or a hit that was not counted, makes
-a round void. Called by command.py.
+load to 3 s after it, so that loading into the database is in it; merges that come later are in nobody's figure. A
+failed answer, or a hit that was not counted, makes a round void. Called by command.py.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def rounds(sides: Mapping[str, Start], count: int, seconds: int, rate: float) ->
                 run_load(contender.port, WARM_UP_S, number + 1_000_000)
                 all_loaded(contender)
             found: dict[str, dict[str, Run]] = {name: {} for name in sides}
-            for way in (HITS, BATCHES, PACED):
-                for name, contender in up[number % len(up) :] + up[: number % len(up)]:
+            for at, way in enumerate((HITS, BATCHES, PACED)):
+                for name, contender in up if (number + at) % 2 else reversed(up):
                     run = found[name][way] = _run(name, way, contender, seconds, number, rate)
                     click.echo(f"round {number} of {count}  {_told(run)}")
         if not any(run.void for runs in found.values() for run in runs.values()):
