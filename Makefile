@@ -38,7 +38,7 @@ test-http: $(INSTALLED) ## Run the tests that start collectors in front of a Cli
 prove-durability: $(INSTALLED) ## Kill, fill and cut, and count what was lost or doubled; FULL=1 for all rounds (40 minutes)
 	$(BIN)/python -m tests.durability $(if $(FULL),--full)
 
-bench: $(INSTALLED) ## Measure against a bare aiohttp application and itself (20 minutes), or with AGAINST=COMMIT against another version
+bench: $(INSTALLED) ## Measure against a bare aiohttp application and itself (25 minutes), or with AGAINST=COMMIT against another version
 	$(BIN)/python -m collector.tools.bench $(if $(AGAINST),--against "$(AGAINST)",--history tests/data/bench.jsonl)
 
 fuzz: $(INSTALLED) ## Feed everything that reads bytes with bytes nobody thought of, for FUZZ_S seconds (default 600)
