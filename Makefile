@@ -73,7 +73,7 @@ $(LOCKED): requirements.lock
 	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
 	  echo "'$(PYTHON)' cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
-	@echo "Installing the locked dependencies into .venv (once; about 1.3 GB with the ClickHouse engine) ..."
+	@echo "Installing the locked dependencies into .venv (once; about 1.3 GB with the ClickHouse engine; one to three minutes) ..."
 	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
 	@touch $@
 

@@ -91,6 +91,12 @@ def breaking_off(body: bytes) -> Iterator[str]:
         thread.join()
 
 
+def test_a_backup_in_which_nothing_is_says_so(shared_stack: Stack, tmp_path: Path) -> None:
+    done = shared_stack.command("backup", str(tmp_path / "it.backup"))
+    assert (done.returncode, " 0 rows. " in done.stdout) == (0, True)
+    assert done.stderr == "No day is sealed yet, so nothing is in it: a day is, 48 hours after its end.\n"
+
+
 def test_a_backup_that_breaks_off_leaves_the_file_before_it(tmp_path: Path) -> None:
     file = tmp_path / "it.backup"
     file.write_bytes(b"yesterday's")

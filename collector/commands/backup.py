@@ -55,6 +55,8 @@ def backup(file: Path, **flags: str | None) -> None:
         offline=lambda folder: _from_data(settings, folder, file),
     )
     click.echo(f"{file}: {file.stat().st_size:,} bytes, {rows:,} rows. Keep it elsewhere.")
+    if not rows:
+        click.echo("No day is sealed yet, so nothing is in it: a day is, 48 hours after its end.", err=True)
 
 
 @click.command()
