@@ -73,7 +73,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
 
 
 # --- twelve leaks -----------------------------------------------------------------------------------------------------
-# Each collector has several, of which none would be found where another one is.
+# Each collector has several, of which each leaves something that no other one of them leaves.
 
 SOWN: tuple[dict[str, set[tuple[str, str]]], ...] = (
     {
